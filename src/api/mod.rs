@@ -1,0 +1,1 @@
+//! The public library: `Endpoint` connects, `Connection` and `StreamApi` do the rest.

@@ -1,0 +1,1 @@
+//! The selective forwarding unit: passes on sealed frames that it can't read.

@@ -1,0 +1,1 @@
+//! The command line: reads arguments, puts the layers together, prints results.

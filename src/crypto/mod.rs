@@ -1,0 +1,1 @@
+//! Keys and sealed boxes (crypto.md). Pure: the random source and the time are arguments.

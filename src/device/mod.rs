@@ -1,0 +1,1 @@
+//! Microphones and speakers, real ones and those that tests use, behind small traits.

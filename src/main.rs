@@ -1,0 +1,3 @@
+//! Reads the arguments, runs the command, turns the outcome into an exit code.
+
+fn main() {}

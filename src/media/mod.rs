@@ -1,0 +1,1 @@
+//! What happens to samples and pixels: no device, no socket, no clock.

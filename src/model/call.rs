@@ -1,0 +1,52 @@
+//! What a running call reports about itself: levels and statistics.
+
+use super::id::StreamId;
+use super::id::UserId;
+use super::unit::Level;
+
+/// The level of one speaker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpeakerLevel {
+    /// Who speaks.
+    pub user: UserId,
+    /// On which stream; `None` is this process's own microphone.
+    pub stream: Option<StreamId>,
+    /// Level of the last 20 to 100 ms.
+    pub level: Level,
+    /// The detector takes it for speech (streams.md §12.3).
+    pub speaking: bool,
+    /// The sender says that it is muted.
+    pub muted: bool,
+}
+
+/// Levels of everybody who is heard, own microphone first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AudioLevels {
+    /// One entry per audio track.
+    pub levels: Vec<SpeakerLevel>,
+    /// What goes to the loudspeaker.
+    pub output: Level,
+}
+
+/// Counters of a joined room since joining, and its link quality now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct CallStats {
+    /// RTP packets received.
+    pub packets: u64,
+    /// RTP packets that never came.
+    pub lost: u64,
+    /// Sound invented to cover what was lost, in milliseconds.
+    pub concealed_ms: u64,
+    /// Interarrival jitter in milliseconds (RFC 3550 §6.4.1), the worst track.
+    pub jitter_ms: f64,
+    /// Round trip to the SFU in milliseconds; `None` until measured.
+    pub rtt_ms: Option<f64>,
+    /// Frames and messages that did not authenticate and were dropped.
+    pub dropped_unauthenticated: u64,
+    /// Bytes received.
+    pub bytes: u64,
+    /// RTP packets sent.
+    pub packets_sent: u64,
+    /// Bytes sent.
+    pub bytes_sent: u64,
+}

@@ -1,0 +1,123 @@
+//! Facts about rooms, streams and users, in the past tense.
+
+use super::context::UserWithPubKey;
+use super::id::ContextId;
+use super::id::StreamId;
+use super::id::StreamRoomId;
+use super::id::SubscriptionId;
+use super::id::UserId;
+use super::room::StreamRoom;
+use super::stream::PublishedStreamData;
+use super::stream::StreamInfo;
+use super::stream::StreamTrackInfo;
+use super::unit::Timestamp;
+
+/// A fact, when it happened, and the subscriptions that brought it here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// When it happened, by the bridge's clock; by ours for facts of this process.
+    pub timestamp: Timestamp,
+    /// The application's subscriptions that matched; empty for facts of this process.
+    pub subscriptions: Vec<SubscriptionId>,
+    /// What happened.
+    pub kind: EventKind,
+}
+
+/// What happened. Both server generations arrive as the same facts (streams.md §8).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// The session is usable.
+    Connected,
+    /// The connection to the bridge broke; it will be tried again after the delay.
+    Disconnected {
+        /// Why, in words for a person.
+        reason: String,
+    },
+    /// A room was created.
+    StreamRoomCreated(StreamRoom),
+    /// A room changed: members, metadata, keys or policy.
+    StreamRoomUpdated(StreamRoom),
+    /// A room is gone.
+    StreamRoomDeleted(StreamRoomId),
+    /// Somebody entered the room.
+    StreamRoomJoined {
+        /// The room.
+        room: StreamRoomId,
+        /// Who.
+        user: UserId,
+    },
+    /// Somebody left the room.
+    StreamRoomLeft {
+        /// The room.
+        room: StreamRoomId,
+        /// Who.
+        user: UserId,
+    },
+    /// A stream can be subscribed to.
+    StreamPublished(PublishedStreamData),
+    /// The tracks of a stream changed.
+    StreamUpdated {
+        /// The room.
+        room: StreamRoomId,
+        /// The stream.
+        stream: StreamId,
+        /// Tracks as they are now, where the bridge told them.
+        tracks: Vec<StreamTrackInfo>,
+    },
+    /// A stream ended.
+    StreamUnpublished {
+        /// The room.
+        room: StreamRoomId,
+        /// The stream.
+        stream: StreamId,
+    },
+    /// Streams that others publish appeared or changed (2.42 bridges).
+    RemoteStreamsChanged {
+        /// The room.
+        room: StreamRoomId,
+        /// The new or changed ones only.
+        streams: Vec<StreamInfo>,
+    },
+    /// Somebody subscribed to or unsubscribed from streams.
+    StreamSubscriptionsChanged {
+        /// The room.
+        room: StreamRoomId,
+        /// Who listens.
+        user: UserId,
+    },
+    /// A user was added to a Context.
+    ContextUserAdded {
+        /// The Context.
+        context: ContextId,
+        /// Who.
+        user: UserWithPubKey,
+    },
+    /// A user was removed from a Context.
+    ContextUserRemoved {
+        /// The Context.
+        context: ContextId,
+        /// Who.
+        user: UserWithPubKey,
+    },
+    /// A user of a Context came online or went offline.
+    ContextUserStatusChanged {
+        /// The Context.
+        context: ContextId,
+        /// Who.
+        user: UserWithPubKey,
+        /// Online now.
+        active: bool,
+    },
+    /// A message from one user of a Context to others, decrypted and verified.
+    Custom {
+        /// The Context.
+        context: ContextId,
+        /// Name of the channel it was sent on.
+        channel: String,
+        /// Who sent it: this key signed it.
+        author: UserWithPubKey,
+        /// The payload.
+        data: Vec<u8>,
+    },
+}

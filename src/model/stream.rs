@@ -1,0 +1,86 @@
+//! Streams, tracks and subscriptions to them.
+
+use super::id::StreamId;
+use super::id::StreamRoomId;
+use super::id::TrackId;
+use super::id::UserId;
+use super::unit::Timestamp;
+
+/// What a track carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TrackKind {
+    /// Opus.
+    Audio,
+    /// VP8.
+    Video,
+    /// Messages on a data channel.
+    Data,
+}
+
+/// A stream that somebody publishes in a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamInfo {
+    /// Its id.
+    pub id: StreamId,
+    /// Who publishes it.
+    pub user_id: UserId,
+    /// What it consists of.
+    pub tracks: Vec<StreamTrackInfo>,
+}
+
+/// One track of a published stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamTrackInfo {
+    /// Audio, video or data.
+    pub kind: TrackKind,
+    /// Index of the m-line in the publisher's session description.
+    pub mindex: i64,
+    /// Id of the m-line: the track id.
+    pub mid: TrackId,
+    /// The m-line exists, but nothing is sent on it.
+    pub disabled: bool,
+    /// `opus`, `vp8`, or nothing for data.
+    pub codec: Option<String>,
+}
+
+/// Something to receive: a whole stream as it is now, or one track of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StreamSubscription {
+    /// The stream.
+    pub stream_id: StreamId,
+    /// One of its tracks; `None` is every track that it has at that moment.
+    pub stream_track_id: Option<TrackId>,
+}
+
+/// What publishing or updating a stream came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamPublishResult {
+    /// The bridge confirmed the publication.
+    pub published: bool,
+    /// What others now see.
+    pub data: Option<PublishedStreamData>,
+}
+
+/// A stream as announced to the room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedStreamData {
+    /// The room it is published in.
+    pub stream_room_id: StreamRoomId,
+    /// The stream.
+    pub stream: StreamInfo,
+    /// Who published it.
+    pub user_id: UserId,
+}
+
+/// A TURN server and the credentials for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TurnCredentials {
+    /// `turn:` or `turns:` URL.
+    pub url: String,
+    /// User name, valid until `expiration_time`.
+    pub username: String,
+    /// Its password.
+    pub password: String,
+    /// When the pair ends.
+    pub expiration_time: Timestamp,
+}

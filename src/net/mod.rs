@@ -1,0 +1,1 @@
+//! Transports of the client: HTTP and WebSocket, each driving the protocol core in `wire`.

@@ -1,0 +1,1 @@
+//! What a user keeps on disk: identity, known keys, invites, settings.

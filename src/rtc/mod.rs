@@ -1,0 +1,1 @@
+//! Peer connections: one that publishes and one that subscribes, per joined room.

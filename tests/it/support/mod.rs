@@ -1,0 +1,1 @@
+//! What tests share: fixtures, recorded data, worlds of clients and bridges.

@@ -1,0 +1,1 @@
+//! Holds the source tree to the rules of `docs/contributing.md`.
