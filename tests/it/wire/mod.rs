@@ -1,1 +1,5 @@
 //! Tests of the `wire` layer.
+
+mod data;
+mod pson;
+mod rpc;

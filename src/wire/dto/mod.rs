@@ -1,0 +1,1 @@
+//! Parameters, results and events as typed structures.
