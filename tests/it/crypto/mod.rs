@@ -1,1 +1,7 @@
-//! Tests of the `crypto` layer.
+//! Tests of the `crypto` layer: official byte vectors, then laws.
+//!
+//! The vectors are recorded from official programs, one table test per group of them.
+
+mod fixture;
+mod frame;
+mod primitive;
