@@ -1,3 +1,5 @@
-//! The embedded server: login, contexts, rooms, presence, events and the SFU, in one process.
+//! The embedded bridge: a PrivMX-compatible server and its SFU in this process.
 
+pub mod service;
 pub mod sfu;
+pub mod store;

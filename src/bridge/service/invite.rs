@@ -1,0 +1,171 @@
+//! Invitations into a Context: made by an operator, redeemed by whoever holds the token.
+//!
+//! The bridge keeps a hash of the token only. Redeeming makes a key a user of the Context;
+//! it gives no room key, which only a member can hand out.
+
+use serde_json::Value;
+use serde_json::json;
+use subtle::ConstantTimeEq;
+
+use super::acl::Acl;
+use super::error::InviteRefusal;
+use super::error::ServiceError;
+use super::outcome::Outcome;
+use super::provision;
+use super::provision::Reach;
+use crate::bridge::store::InviteRecord;
+use crate::bridge::store::Tx;
+use crate::bridge::store::UserRecord;
+use crate::model::ContextId;
+use crate::model::Timestamp;
+use crate::model::UserId;
+
+/// Names tried with different endings before giving up.
+const NAME_ATTEMPTS: usize = 32;
+
+/// What somebody presents to get in.
+#[derive(Clone, Debug)]
+pub struct Redeem {
+    /// The invitation.
+    pub invite: String,
+    /// SHA-256 of the token presented.
+    pub token_hash: [u8; 32],
+    /// The name wished for.
+    pub name: String,
+    /// The key to be added, base58.
+    pub pub_key: String,
+}
+
+/// `invite/createInvite`.
+///
+/// # Errors
+///
+/// [`ServiceError::ContextDoesNotExist`] or [`ServiceError::InvalidAcl`].
+pub fn create(
+    tx: &mut Tx<'_>,
+    reach: &Reach,
+    record: &InviteRecord,
+) -> Result<Value, ServiceError> {
+    provision::context(tx, reach, &record.context)?;
+    Acl::parse(&record.acl)?;
+    tx.put_invite(record)?;
+    Ok(json!({"inviteId": record.id}))
+}
+
+/// `invite/listInvites`.
+///
+/// # Errors
+///
+/// [`ServiceError::ContextDoesNotExist`].
+pub fn list(tx: &Tx<'_>, reach: &Reach, context: &ContextId) -> Result<Value, ServiceError> {
+    provision::context(tx, reach, context)?;
+    let list: Vec<Value> = tx
+        .invites(context)?
+        .iter()
+        .map(|invite| {
+            json!({
+                "inviteId": invite.id,
+                "contextId": invite.context.as_str(),
+                "expires": invite.expires.0,
+                "maxUses": invite.max_uses,
+                "uses": invite.uses,
+                "acl": invite.acl,
+                "created": invite.created.0,
+                "revoked": invite.revoked,
+            })
+        })
+        .collect();
+    Ok(json!({"list": list}))
+}
+
+/// `invite/revokeInvite`.
+///
+/// # Errors
+///
+/// [`InviteRefusal::Unknown`], also for an invitation that the API key does not reach.
+pub fn revoke(tx: &mut Tx<'_>, reach: &Reach, id: &str) -> Result<Value, ServiceError> {
+    let unknown = ServiceError::Invite(InviteRefusal::Unknown);
+    let Some(mut invite) = tx.invite(id)? else { return Err(unknown) };
+    if provision::context(tx, reach, &invite.context).is_err() {
+        return Err(unknown);
+    }
+    invite.revoked = true;
+    tx.put_invite(&invite)?;
+    Ok(json!("OK"))
+}
+
+/// `invite/redeem`. A key that is in the Context already gets its id and uses nothing up.
+///
+/// `endings` are appended to the name while another key holds it.
+///
+/// # Errors
+///
+/// [`ServiceError::Invite`] says what is wrong with the invitation.
+pub fn redeem(
+    tx: &mut Tx<'_>,
+    request: &Redeem,
+    now: Timestamp,
+    mut endings: impl FnMut() -> String,
+) -> Result<Outcome, ServiceError> {
+    let refuse = |why| Err(ServiceError::Invite(why));
+    let Some(mut invite) = tx.invite(&request.invite)? else {
+        return refuse(InviteRefusal::Unknown);
+    };
+    // First the token: what else is wrong concerns only those who hold it.
+    if !bool::from(invite.token_hash.as_slice().ct_eq(&request.token_hash)) {
+        return refuse(InviteRefusal::WrongToken);
+    }
+    if invite.revoked {
+        return refuse(InviteRefusal::Revoked);
+    }
+    if invite.expires <= now {
+        return refuse(InviteRefusal::Expired);
+    }
+    let Some(context) = tx.context(&invite.context)? else {
+        return refuse(InviteRefusal::Unknown);
+    };
+    let answer = |user: &UserId| {
+        json!({
+            "solutionId": context.solution.as_str(),
+            "contextId": context.id.as_str(),
+            "userId": user.as_str(),
+        })
+    };
+    if let Some(user) = tx.user_by_key(&context.id, &request.pub_key)? {
+        return Ok(Outcome::quiet(answer(&user.user)));
+    }
+    if invite.uses >= invite.max_uses {
+        return refuse(InviteRefusal::UsedUp);
+    }
+    let mut user = UserId(request.name.clone());
+    for _ in 0..NAME_ATTEMPTS {
+        if is_free(tx, &context.id, &user, &request.pub_key)? {
+            break;
+        }
+        user = UserId(format!("{}-{}", request.name, endings()));
+    }
+    let record = UserRecord {
+        context: context.id.clone(),
+        user,
+        pub_key: request.pub_key.clone(),
+        acl: invite.acl.clone(),
+        created: now,
+        last_status: None,
+    };
+    let notify = provision::add_user(tx, &context, &record)?;
+    invite.uses += 1;
+    tx.put_invite(&invite)?;
+    Ok(Outcome { reply: answer(&record.user), notify, media: Vec::new() })
+}
+
+/// A name is free if nobody has it and nobody else ever had it: rooms may still list the
+/// name of a user who was removed, and a newcomer must not inherit that membership.
+fn is_free(
+    tx: &Tx<'_>,
+    context: &ContextId,
+    user: &UserId,
+    pub_key: &str,
+) -> Result<bool, ServiceError> {
+    let former = tx.former_key(context, user)?;
+    Ok(tx.user(context, user)?.is_none() && former.is_none_or(|former| former == pub_key))
+}

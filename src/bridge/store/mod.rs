@@ -1,0 +1,19 @@
+//! Everything the bridge must not forget, in one SQLite file.
+//!
+//! [`Store`] owns the file and a thread; services see a [`Tx`], which is one transaction.
+//! What a committed transaction wrote is on the disk (WAL, `synchronous=FULL`) before the
+//! caller learns of it. Nothing outside this folder names SQLite.
+
+mod context;
+mod driver;
+mod error;
+mod invite;
+mod provision;
+mod record;
+mod schema;
+mod stream_room;
+
+pub use driver::Store;
+pub use driver::Tx;
+pub use error::StoreError;
+pub use record::*;
