@@ -10,6 +10,7 @@
 
 pub mod base58;
 pub mod cipher;
+pub mod data_message;
 pub mod ecdh;
 pub mod ecies;
 pub mod error;

@@ -2,6 +2,7 @@
 //!
 //! The vectors are recorded from official programs, one table test per group of them.
 
+mod data_message;
 mod fixture;
 mod frame;
 mod primitive;
