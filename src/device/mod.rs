@@ -1,1 +1,27 @@
-//! Microphones and speakers, real ones and those that tests use, behind small traits.
+//! Microphones and speakers, real ones and those that tests use, behind two small traits.
+//!
+//! Devices are pulled: whoever reads or writes says what time it is, and gets or gives as much
+//! sound as that time demands. Real devices have threads of their own behind the scenes;
+//! the others need none.
+
+pub mod audio;
+pub mod chime;
+pub mod error;
+mod file;
+pub mod list;
+#[path = "absent.rs"]
+mod real;
+pub mod spec;
+mod synthetic;
+
+pub use audio::AudioInput;
+pub use audio::AudioOutput;
+pub use audio::open_input;
+pub use audio::open_output;
+pub use chime::Chime;
+pub use chime::ChimePlayer;
+pub use error::DeviceError;
+pub use list::DeviceInfo;
+pub use list::DeviceList;
+pub use list::list;
+pub use spec::DeviceSpec;

@@ -1,0 +1,117 @@
+//! How much delay the measured jitter demands.
+//!
+//! The estimate follows a percentile of how much later than the fastest packets of the last
+//! seconds the others came. It rises at once with the packets that are late and falls when
+//! they have left the window.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+use std::time::Instant;
+
+use super::buffer::MAX_DELAY;
+use super::buffer::MIN_DELAY;
+use super::buffer::START_DELAY;
+
+/// Packets looked back on: five seconds of speech.
+const WINDOW: usize = 250;
+/// Packets before a delay below the first one is believed.
+const ENOUGH: usize = 50;
+/// Of a hundred packets so many shall be in time. The rest is concealed: waiting for the
+/// slowest few would delay everybody.
+const IN_TIME: usize = 97;
+/// On top of the percentile, for what the window has not seen yet.
+const MARGIN_US: i64 = 5_000;
+/// Beyond the target, before a release counts as later than need be: a tick of the consumer.
+const SLACK_US: i64 = 25_000;
+
+/// Measures arrivals. Times are microseconds since the first of them.
+#[derive(Debug)]
+pub(super) struct DelayEstimator {
+    epoch: Option<Instant>,
+    /// Arrival minus timestamp of the last packets. Only differences of them mean anything.
+    transits: VecDeque<i64>,
+    fastest: i64,
+    target: Duration,
+    last_transit: Option<i64>,
+    jitter_us: f64,
+}
+
+impl DelayEstimator {
+    pub(super) fn new() -> Self {
+        Self {
+            epoch: None,
+            transits: VecDeque::with_capacity(WINDOW),
+            fastest: 0,
+            target: START_DELAY,
+            last_transit: None,
+            jitter_us: 0.0,
+        }
+    }
+
+    /// Takes the arrival of a packet at `now`.
+    pub(super) fn observe(&mut self, timestamp: i64, now: Instant) {
+        let epoch = *self.epoch.get_or_insert(now);
+        let transit = since(epoch, now).saturating_sub(microseconds(timestamp));
+        if let Some(last) = self.last_transit.replace(transit) {
+            // RFC 3550 §6.4.1.
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "microseconds of one transit difference"
+            )]
+            let step = transit.saturating_sub(last).saturating_abs() as f64;
+            self.jitter_us += (step - self.jitter_us) / 16.0;
+        }
+        if self.transits.len() == WINDOW {
+            self.transits.pop_front();
+        }
+        self.transits.push_back(transit);
+        self.update_target();
+    }
+
+    /// Delay to aim at.
+    pub(super) fn target(&self) -> Duration {
+        self.target
+    }
+
+    pub(super) fn jitter_ms(&self) -> f64 {
+        self.jitter_us / 1000.0
+    }
+
+    /// A packet released at `now` had waited longer than it had to.
+    pub(super) fn is_excessive(&self, timestamp: i64, now: Instant) -> bool {
+        let Some(epoch) = self.epoch else { return false };
+        let waited =
+            since(epoch, now).saturating_sub(microseconds(timestamp)).saturating_sub(self.fastest);
+        let target = i64::try_from(self.target.as_micros()).unwrap_or(i64::MAX);
+        waited > target.saturating_add(SLACK_US)
+    }
+
+    /// Timestamps and arrivals no longer relate as they did; how much they vary stays.
+    pub(super) fn forget_offset(&mut self) {
+        self.epoch = None;
+        self.transits.clear();
+        self.last_transit = None;
+        self.target = self.target.max(START_DELAY);
+    }
+
+    fn update_target(&mut self) {
+        let mut sorted: Vec<i64> = self.transits.iter().copied().collect();
+        sorted.sort_unstable();
+        self.fastest = sorted.first().copied().unwrap_or(0);
+        let index = sorted.len().saturating_mul(IN_TIME) / 100;
+        let slow = sorted.get(index).or(sorted.last()).copied().unwrap_or(0);
+        let needed = slow.saturating_sub(self.fastest).saturating_add(MARGIN_US).max(0);
+        let needed = Duration::from_micros(needed.unsigned_abs());
+        let least = if sorted.len() < ENOUGH { START_DELAY } else { MIN_DELAY };
+        self.target = needed.clamp(least, MAX_DELAY);
+    }
+}
+
+fn since(epoch: Instant, now: Instant) -> i64 {
+    i64::try_from(now.saturating_duration_since(epoch).as_micros()).unwrap_or(i64::MAX)
+}
+
+/// A 48 kHz timestamp in microseconds.
+fn microseconds(timestamp: i64) -> i64 {
+    timestamp.saturating_mul(125) / 6
+}
