@@ -1,0 +1,393 @@
+//! One WebRTC connection as a step function: the engine crate, configured for Streams.
+//!
+//! Datagrams, commands and the time go in; datagrams, packets, messages and state changes come
+//! out. Nothing here waits or does I/O; `driver` does. All candidates are given to the engine
+//! before it writes its first description, so that every description is complete.
+//!
+//! Invariant: after any call that may change something, poll events, packets, messages and then
+//! transmits until each answers `None`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+use std::time::Instant;
+
+use bytes::BytesMut;
+use rtc::data_channel::RTCDataChannelId;
+use rtc::ice::mdns::MulticastDnsMode;
+use rtc::interceptor::Registry;
+use rtc::interceptor::SenderReportBuilder;
+use rtc::interceptor::Slot;
+use rtc::peer_connection::RTCPeerConnection;
+use rtc::peer_connection::RTCPeerConnectionBuilder;
+use rtc::peer_connection::configuration::RTCConfigurationBuilder;
+use rtc::peer_connection::configuration::RTCOfferOptions;
+use rtc::peer_connection::configuration::media_engine::MIME_TYPE_OPUS;
+use rtc::peer_connection::configuration::media_engine::MIME_TYPE_VP8;
+use rtc::peer_connection::configuration::media_engine::MediaEngine;
+use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
+use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
+use rtc::peer_connection::event::RTCDataChannelEvent;
+use rtc::peer_connection::event::RTCPeerConnectionEvent;
+use rtc::peer_connection::message::RTCMessage;
+use rtc::peer_connection::message::TaggedRTCMessage;
+use rtc::peer_connection::sdp::RTCSdpType;
+use rtc::peer_connection::sdp::RTCSessionDescription;
+use rtc::peer_connection::state::RTCPeerConnectionState;
+use rtc::peer_connection::transport::CandidateConfig;
+use rtc::peer_connection::transport::CandidateHostConfig;
+use rtc::peer_connection::transport::RTCDtlsRole;
+use rtc::peer_connection::transport::RTCIceCandidate;
+use rtc::peer_connection::transport::RTCIceCandidateInit;
+use rtc::rtp_transceiver::rtp_sender::RTCPFeedback;
+use rtc::rtp_transceiver::rtp_sender::RTCRtpCodec;
+use rtc::rtp_transceiver::rtp_sender::RTCRtpCodecParameters;
+use rtc::rtp_transceiver::rtp_sender::RTCRtpHeaderExtensionCapability;
+use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use rtc::sansio::Protocol;
+use rtc::shared::TaggedBytesMut;
+use rtc::shared::TransportContext;
+use rtc::shared::TransportProtocol;
+use rtc::statistics::StatsSelector;
+
+use super::error::RtcError;
+use super::peer::PeerState;
+use super::rtp::tap::Inbound;
+use super::rtp::tap::TapHandle;
+use super::rtp::tap::Totals;
+
+/// Payload type of Opus in our offers; what everybody uses.
+pub(super) const OPUS_TYPE: u8 = 111;
+/// Payload type of VP8 in our offers.
+pub(super) const VP8_TYPE: u8 = 96;
+/// Pause between connectivity checks. The engine nominates only when this timer fires, so it is
+/// also what connecting costs at least; its default of 200 ms would be most of the set-up time.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
+/// Checks per candidate pair before it is given up: 10 s of them.
+const MAX_CHECKS: u16 = 500;
+/// How long a better kind of candidate gets its chance before a reflexive one is taken.
+const REFLEXIVE_WAIT: Duration = Duration::from_millis(40);
+/// The same for a relay.
+const RELAY_WAIT: Duration = Duration::from_millis(250);
+/// Silence before a connection counts as disconnected, then as failed, and how often it is probed.
+const DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
+const FAILED_AFTER: Duration = Duration::from_secs(10);
+const KEEPALIVE: Duration = Duration::from_secs(2);
+/// Replayed packets are refused within this many sequence numbers.
+const REPLAY_WINDOW: usize = 1024;
+/// Longest message that we receive. Janus buffers 64 KiB.
+const MAX_RECEIVED_MESSAGE: u32 = 64 * 1024;
+/// Between the wire and every other interceptor.
+const TAP_SLOT: Slot = Slot::Custom(500);
+
+/// A datagram to send.
+pub(super) struct Transmit {
+    pub(super) from: SocketAddr,
+    pub(super) to: SocketAddr,
+    pub(super) payload: BytesMut,
+}
+
+/// Something that happened to the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EngineEvent {
+    State(PeerState),
+    ChannelOpen(RTCDataChannelId),
+    ChannelClosed(RTCDataChannelId),
+}
+
+/// A data message.
+pub(super) struct Message {
+    pub(super) channel: RTCDataChannelId,
+    pub(super) payload: BytesMut,
+}
+
+/// The engine and its tap.
+pub(super) struct Engine {
+    pub(super) connection: RTCPeerConnection,
+    tap: TapHandle,
+    closed: bool,
+}
+
+impl Engine {
+    /// An engine that can be reached at `addresses`, the most preferred first, and that takes
+    /// `answering_role` in the DTLS handshake when it answers.
+    pub(super) fn new(
+        now: Instant,
+        addresses: &[SocketAddr],
+        answering_role: RTCDtlsRole,
+    ) -> Result<Self, RtcError> {
+        let (tap, interceptor) = TapHandle::new(rand::random());
+        let registry = Registry::new()
+            .with(TAP_SLOT, interceptor)
+            .with(Slot::SenderReport, SenderReportBuilder::new().build());
+        let settings = SettingEngineBuilder::new()
+            .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+            .with_include_loopback_candidate(true)
+            .with_answering_dtls_role(answering_role)
+            .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(MAX_CHECKS))
+            .with_ice_timeouts(Some(DISCONNECTED_AFTER), Some(FAILED_AFTER), Some(KEEPALIVE))
+            .with_host_acceptance_min_wait(Some(Duration::ZERO))
+            .with_srflx_acceptance_min_wait(Some(REFLEXIVE_WAIT))
+            .with_prflx_acceptance_min_wait(Some(REFLEXIVE_WAIT))
+            .with_relay_acceptance_min_wait(Some(RELAY_WAIT))
+            .with_srtp_replay_protection_window(REPLAY_WINDOW)
+            .with_srtcp_replay_protection_window(REPLAY_WINDOW)
+            .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_RECEIVED_MESSAGE))
+            .build();
+        let connection = RTCPeerConnectionBuilder::new()
+            .with_configuration(RTCConfigurationBuilder::new().build())
+            .with_media_engine(media_engine().map_err(RtcError::engine("codecs"))?)
+            .with_setting_engine(settings)
+            .with_interceptor_registry(registry)
+            .build(now)
+            .map_err(RtcError::engine("new connection"))?;
+        let mut engine = Self { connection, tap, closed: false };
+        for (rank, address) in addresses.iter().enumerate() {
+            engine
+                .add_host_candidate(rank, *address)
+                .map_err(RtcError::engine("local candidate"))?;
+        }
+        engine.end_candidates()?;
+        Ok(engine)
+    }
+
+    fn add_host_candidate(
+        &mut self,
+        rank: usize,
+        address: SocketAddr,
+    ) -> rtc::shared::error::Result<()> {
+        // RFC 8445 §5.1.2.1 with type preference 126; the local preference falls with the rank.
+        let preference = 65_535u32.saturating_sub(u32::try_from(rank).unwrap_or(u32::MAX));
+        let candidate = CandidateHostConfig {
+            base_config: CandidateConfig {
+                network: "udp".to_owned(),
+                address: address.ip().to_string(),
+                port: address.port(),
+                component: 1,
+                priority: 126 << 24 | preference << 8 | 255,
+                ..CandidateConfig::default()
+            },
+            ..CandidateHostConfig::default()
+        }
+        .new_candidate_host()?;
+        let candidate = RTCIceCandidate::from(&candidate).to_json()?;
+        self.connection.add_local_candidate(candidate)
+    }
+
+    fn end_candidates(&mut self) -> Result<(), RtcError> {
+        self.connection
+            .add_local_candidate(RTCIceCandidateInit::default())
+            .map_err(RtcError::engine("end of candidates"))
+    }
+
+    /// Makes an offer and commits to it.
+    pub(super) fn offer(&mut self, now: Instant, ice_restart: bool) -> Result<String, RtcError> {
+        let options = RTCOfferOptions { ice_restart };
+        let offer = self
+            .connection
+            .create_offer(Some(options))
+            .map_err(RtcError::engine("create offer"))?;
+        self.set_local(now, offer)
+    }
+
+    /// Makes the answer to the remote offer and commits to it.
+    pub(super) fn answer(&mut self, now: Instant) -> Result<String, RtcError> {
+        let answer =
+            self.connection.create_answer(None).map_err(RtcError::engine("create answer"))?;
+        self.set_local(now, answer)
+    }
+
+    fn set_local(
+        &mut self,
+        now: Instant,
+        description: RTCSessionDescription,
+    ) -> Result<String, RtcError> {
+        let text = description.sdp.clone();
+        self.connection
+            .set_local_description(now, description)
+            .map_err(RtcError::engine("local description"))?;
+        self.end_candidates()?;
+        Ok(text)
+    }
+
+    /// Applies the peer's description.
+    pub(super) fn set_remote(
+        &mut self,
+        now: Instant,
+        description: rtc::shared::error::Result<RTCSessionDescription>,
+    ) -> Result<(), RtcError> {
+        let description = description.map_err(RtcError::engine("parse description"))?;
+        self.connection
+            .set_remote_description(now, description)
+            .map_err(RtcError::engine("remote description"))
+    }
+
+    /// Withdraws our open offer, or the peer's.
+    pub(super) fn roll_back(&mut self, now: Instant) -> Result<(), RtcError> {
+        let mut rollback = RTCSessionDescription::default();
+        rollback.sdp_type = RTCSdpType::Rollback;
+        self.connection.set_local_description(now, rollback).map_err(RtcError::engine("roll back"))
+    }
+
+    /// What was negotiated about RTP.
+    pub(super) fn configure_rtp(&self, video_types: impl Iterator<Item = u8>, reduced: bool) {
+        self.tap.configure(video_types, reduced);
+    }
+
+    /// Forgets the statistics of a source that was replaced.
+    pub(super) fn forget_source(&self, ssrc: u32) {
+        self.tap.forget(ssrc);
+    }
+
+    pub(super) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        from: SocketAddr,
+        payload: &[u8],
+    ) {
+        let transport = TransportContext {
+            local_addr: local,
+            peer_addr: from,
+            transport_protocol: TransportProtocol::UDP,
+            ecn: None,
+        };
+        let message = BytesMut::from(payload);
+        if let Err(error) = self.connection.handle_read(TaggedBytesMut { now, transport, message })
+        {
+            tracing::debug!(%error, "datagram refused");
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        if let Err(error) = self.connection.handle_timeout(now) {
+            tracing::debug!(%error, "timer failed");
+        }
+    }
+
+    /// Queues one RTP packet of a local track.
+    pub(super) fn send_rtp(&mut self, now: Instant, track: String, packet: rtc::rtp::Packet) {
+        let message = RTCMessage::RtpPacket(track, packet);
+        if let Err(error) = self.connection.handle_write(TaggedRTCMessage { now, message }) {
+            tracing::debug!(%error, "packet refused");
+        }
+    }
+
+    pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
+        self.connection.poll_timeout()
+    }
+
+    pub(super) fn poll_transmit(&mut self) -> Option<Transmit> {
+        let message = self.connection.poll_write()?;
+        let TransportContext { local_addr: from, peer_addr: to, .. } = message.transport;
+        Some(Transmit { from, to, payload: message.message })
+    }
+
+    pub(super) fn poll_event(&mut self) -> Option<EngineEvent> {
+        loop {
+            match self.connection.poll_event()? {
+                RTCPeerConnectionEvent::OnConnectionStateChangeEvent(state) => {
+                    return Some(EngineEvent::State(peer_state(state)));
+                }
+                RTCPeerConnectionEvent::OnDataChannel(RTCDataChannelEvent::OnOpen(id)) => {
+                    return Some(EngineEvent::ChannelOpen(id));
+                }
+                RTCPeerConnectionEvent::OnDataChannel(
+                    RTCDataChannelEvent::OnClose(id) | RTCDataChannelEvent::OnError(id),
+                ) => return Some(EngineEvent::ChannelClosed(id)),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next RTP packet received.
+    pub(super) fn poll_rtp(&mut self) -> Option<Inbound> {
+        self.tap.poll_inbound()
+    }
+
+    /// The next data message. Not calling this makes the sender slow down.
+    pub(super) fn poll_message(&mut self) -> Option<Message> {
+        loop {
+            if let RTCMessage::DataChannelMessage(channel, message) =
+                self.connection.poll_read()?.message
+            {
+                return Some(Message { channel, payload: message.data });
+            }
+        }
+    }
+
+    /// Totals of RTP.
+    pub(super) fn totals(&self) -> Totals {
+        self.tap.totals()
+    }
+
+    /// Round trip of the last connectivity check on the selected path.
+    pub(super) fn ice_rtt(&mut self, now: Instant) -> Option<Duration> {
+        let report = self.connection.get_stats(now, StatsSelector::None);
+        let seconds = report
+            .candidate_pairs()
+            .filter(|pair| pair.nominated)
+            .map(|pair| pair.current_round_trip_time)
+            .fold(0.0, f64::max);
+        Duration::try_from_secs_f64(seconds).ok().filter(|rtt| !rtt.is_zero())
+    }
+
+    /// Takes leave of the peer; what that takes is left for `poll_transmit`.
+    pub(super) fn close(&mut self) {
+        if !std::mem::replace(&mut self.closed, true)
+            && let Err(error) = self.connection.close()
+        {
+            tracing::debug!(%error, "close");
+        }
+    }
+}
+
+const fn peer_state(state: RTCPeerConnectionState) -> PeerState {
+    match state {
+        RTCPeerConnectionState::Connecting => PeerState::Connecting,
+        RTCPeerConnectionState::Connected => PeerState::Connected,
+        RTCPeerConnectionState::Disconnected => PeerState::Disconnected,
+        RTCPeerConnectionState::Failed => PeerState::Failed,
+        RTCPeerConnectionState::Closed => PeerState::Closed,
+        _ => PeerState::New,
+    }
+}
+
+/// Opus and VP8 and nothing else: what an SFU of Streams forwards (streams.md §10.2).
+fn media_engine() -> rtc::shared::error::Result<MediaEngine> {
+    let mut engine = MediaEngine::default();
+    engine.register_codec(codec(OPUS_TYPE), RtpCodecKind::Audio)?;
+    engine.register_codec(codec(VP8_TYPE), RtpCodecKind::Video)?;
+    for (uri, kinds) in [
+        ("urn:ietf:params:rtp-hdrext:ssrc-audio-level", &[RtpCodecKind::Audio][..]),
+        ("urn:ietf:params:rtp-hdrext:sdes:mid", &[RtpCodecKind::Audio, RtpCodecKind::Video]),
+    ] {
+        for kind in kinds {
+            let extension = RTCRtpHeaderExtensionCapability { uri: uri.to_owned() };
+            engine.register_header_extension(extension, *kind, None)?;
+        }
+    }
+    Ok(engine)
+}
+
+/// The codec behind one of our payload types.
+pub(super) fn codec(payload_type: u8) -> RTCRtpCodecParameters {
+    let audio = payload_type == OPUS_TYPE;
+    let feedback = |typ: &str, parameter: &str| RTCPFeedback {
+        typ: typ.to_owned(),
+        parameter: parameter.to_owned(),
+    };
+    RTCRtpCodecParameters {
+        rtp_codec: RTCRtpCodec {
+            mime_type: if audio { MIME_TYPE_OPUS } else { MIME_TYPE_VP8 }.to_owned(),
+            clock_rate: if audio { 48_000 } else { 90_000 },
+            channels: if audio { 2 } else { 0 },
+            sdp_fmtp_line: if audio { "minptime=10;useinbandfec=1" } else { "" }.to_owned(),
+            rtcp_feedback: if audio {
+                Vec::new()
+            } else {
+                vec![feedback("ccm", "fir"), feedback("nack", "pli"), feedback("goog-remb", "")]
+            },
+        },
+        payload_type,
+    }
+}

@@ -1,0 +1,343 @@
+//! The tap: the one interceptor of our connections, nearest to the wire.
+//!
+//! It takes every received RTP packet out of the engine, because the engine can only place
+//! packets whose source was declared and follows no line that changes its owner, while Streams
+//! needs both. For what it takes it does the duties that the engine would have done: reception
+//! statistics, receiver reports, and reports in front of feedback (Janus drops feedback without
+//! one unless `rtcp-rsize` was negotiated). For what is sent it counts, and measures round trips.
+
+use std::collections::HashMap;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::Instant;
+
+use rtc::interceptor::Interceptor;
+use rtc::interceptor::Packet;
+use rtc::interceptor::StreamInfo;
+use rtc::interceptor::TaggedPacket;
+use rtc::rtcp::header::PacketType;
+use rtc::rtcp::receiver_report::ReceiverReport;
+use rtc::rtcp::reception_report::ReceptionReport;
+use rtc::rtcp::sender_report::SenderReport;
+use rtc::sansio::Protocol;
+use rtc::shared::TransportContext;
+use rtc::shared::error::Error;
+
+use super::reception::Block;
+use super::reception::Reception;
+
+/// Packets taken out and not yet fetched. The driver fetches after every burst of at most 64
+/// datagrams, so this is never reached; beyond it the newest are dropped.
+const INBOUND: usize = 1024;
+/// Sources with statistics. More than that is no meeting; further ones are delivered unmeasured.
+const MAX_SOURCES: usize = 512;
+/// Blocks per report (RFC 3550 §6.4.2: a 5-bit count).
+const MAX_BLOCKS: usize = 31;
+/// How often reports are sent while packets arrive.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+const AUDIO_CLOCK: u32 = 48_000;
+const VIDEO_CLOCK: u32 = 90_000;
+
+/// A received packet and when it came.
+#[derive(Debug)]
+pub(in crate::rtc) struct Inbound {
+    pub(in crate::rtc) packet: rtc::rtp::Packet,
+    pub(in crate::rtc) arrival: Instant,
+}
+
+/// Totals of one connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(in crate::rtc) struct Totals {
+    pub(in crate::rtc) packets_received: u64,
+    pub(in crate::rtc) bytes_received: u64,
+    pub(in crate::rtc) packets_lost: u64,
+    pub(in crate::rtc) jitter: Duration,
+    pub(in crate::rtc) packets_sent: u64,
+    pub(in crate::rtc) bytes_sent: u64,
+    pub(in crate::rtc) overrun: u64,
+    pub(in crate::rtc) remote_lost: u64,
+    pub(in crate::rtc) remote_jitter: Duration,
+    pub(in crate::rtc) rtt: Option<Duration>,
+}
+
+/// What the tap and its connection share.
+#[derive(Default)]
+pub(in crate::rtc) struct Shared {
+    inbound: VecDeque<Inbound>,
+    receptions: HashMap<u32, Reception>,
+    outbound: HashMap<u32, SentReport>,
+    totals: Totals,
+    /// Payload types that count 90000 per second, as a bit set.
+    video_types: u128,
+    reduced_rtcp: bool,
+    own_ssrc: u32,
+    next_report: Option<Instant>,
+}
+
+#[derive(Default)]
+struct SentReport {
+    middle: u32,
+    at: Option<Instant>,
+    lost: u32,
+    jitter: u32,
+}
+
+/// The connection's end of the tap.
+#[derive(Clone)]
+pub(in crate::rtc) struct TapHandle(Arc<Mutex<Shared>>);
+
+impl TapHandle {
+    /// A tap that signs its reports with `own_ssrc`, and the handle to it.
+    pub(in crate::rtc) fn new(own_ssrc: u32) -> (Self, Tap) {
+        let shared = Arc::new(Mutex::new(Shared { own_ssrc, ..Shared::default() }));
+        let tap =
+            Tap { shared: Arc::clone(&shared), read: VecDeque::new(), write: VecDeque::new() };
+        (Self(shared), tap)
+    }
+
+    /// The next packet received.
+    pub(in crate::rtc) fn poll_inbound(&self) -> Option<Inbound> {
+        lock(&self.0).inbound.pop_front()
+    }
+
+    /// What was negotiated: which payload types are video, and whether feedback may go bare.
+    pub(in crate::rtc) fn configure(&self, video_types: impl Iterator<Item = u8>, reduced: bool) {
+        let mut shared = lock(&self.0);
+        shared.video_types = video_types.fold(0, |set, kind| set | 1u128 << (kind & 0x7f));
+        shared.reduced_rtcp = reduced;
+    }
+
+    /// Forgets a source that was replaced.
+    pub(in crate::rtc) fn forget(&self, ssrc: u32) {
+        let mut shared = lock(&self.0);
+        if let Some(gone) = shared.receptions.remove(&ssrc) {
+            shared.totals.packets_lost = shared.totals.packets_lost.saturating_add(gone.lost());
+        }
+    }
+
+    /// Totals so far.
+    pub(in crate::rtc) fn totals(&self) -> Totals {
+        let shared = lock(&self.0);
+        let mut totals = shared.totals;
+        for reception in shared.receptions.values() {
+            totals.packets_lost = totals.packets_lost.saturating_add(reception.lost());
+            totals.jitter = totals.jitter.max(reception.jitter());
+        }
+        for sent in shared.outbound.values() {
+            totals.remote_lost = totals.remote_lost.saturating_add(u64::from(sent.lost));
+            let jitter = Duration::from_secs_f64(f64::from(sent.jitter) / f64::from(AUDIO_CLOCK));
+            totals.remote_jitter = totals.remote_jitter.max(jitter);
+        }
+        totals
+    }
+}
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    fn on_rtp(&mut self, packet: rtc::rtp::Packet, arrival: Instant) {
+        let header = &packet.header;
+        self.totals.packets_received = self.totals.packets_received.saturating_add(1);
+        self.totals.bytes_received =
+            self.totals.bytes_received.saturating_add(packet.payload.len() as u64);
+        let video = self.video_types >> (header.payload_type & 0x7f) & 1 == 1;
+        if self.receptions.len() < MAX_SOURCES || self.receptions.contains_key(&header.ssrc) {
+            let clock = if video { VIDEO_CLOCK } else { AUDIO_CLOCK };
+            let reception =
+                self.receptions.entry(header.ssrc).or_insert_with(|| Reception::new(clock));
+            reception.on_packet(header.sequence_number, header.timestamp, arrival);
+            self.next_report.get_or_insert(arrival + REPORT_INTERVAL);
+        }
+        if self.inbound.len() < INBOUND {
+            self.inbound.push_back(Inbound { packet, arrival });
+        } else {
+            self.totals.overrun = self.totals.overrun.saturating_add(1);
+        }
+    }
+
+    fn on_rtcp(&mut self, packets: &[Box<dyn rtc::rtcp::Packet>], arrival: Instant) {
+        for packet in packets {
+            if let Some(report) = packet.as_any().downcast_ref::<SenderReport>() {
+                if let Some(reception) = self.receptions.get_mut(&report.ssrc) {
+                    reception.on_sender_report(middle_bits(report.ntp_time), arrival);
+                }
+                self.on_blocks(&report.reports, arrival);
+            } else if let Some(report) = packet.as_any().downcast_ref::<ReceiverReport>() {
+                self.on_blocks(&report.reports, arrival);
+            }
+        }
+    }
+
+    fn on_blocks(&mut self, blocks: &[ReceptionReport], arrival: Instant) {
+        for block in blocks {
+            let Some(sent) = self.outbound.get_mut(&block.ssrc) else {
+                continue;
+            };
+            sent.lost = block.total_lost;
+            sent.jitter = block.jitter;
+            if let Some(at) = sent.at.filter(|_| block.last_sender_report == sent.middle) {
+                let held = Duration::from_secs_f64(f64::from(block.delay) / 65_536.0);
+                let elapsed = arrival.saturating_duration_since(at);
+                self.totals.rtt = Some(elapsed.saturating_sub(held));
+            }
+        }
+    }
+
+    fn on_sent(&mut self, packet: &Packet, now: Instant) {
+        match packet {
+            Packet::Rtp(packet) => {
+                self.totals.packets_sent = self.totals.packets_sent.saturating_add(1);
+                self.totals.bytes_sent =
+                    self.totals.bytes_sent.saturating_add(packet.payload.len() as u64);
+            }
+            Packet::Rtcp(packets) => {
+                for packet in packets {
+                    let Some(report) = packet.as_any().downcast_ref::<SenderReport>() else {
+                        continue;
+                    };
+                    if self.outbound.len() < MAX_SOURCES || self.outbound.contains_key(&report.ssrc)
+                    {
+                        let sent = self.outbound.entry(report.ssrc).or_default();
+                        sent.middle = middle_bits(report.ntp_time);
+                        sent.at = Some(now);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Reports on every source heard since the last time; none when nothing came.
+    fn reports(&mut self, now: Instant) -> Vec<ReceiverReport> {
+        let blocks: Vec<_> = self
+            .receptions
+            .iter_mut()
+            .filter(|(_, reception)| reception.is_active())
+            .map(|(ssrc, reception)| reception_report(*ssrc, reception.block(now)))
+            .collect();
+        self.next_report = (!blocks.is_empty()).then(|| now + REPORT_INTERVAL);
+        let own = self.own_ssrc;
+        blocks.chunks(MAX_BLOCKS).map(|chunk| receiver_report(own, chunk.to_vec())).collect()
+    }
+
+    /// Puts a report in front of feedback that would otherwise go alone.
+    fn complete(&mut self, packets: &mut Vec<Box<dyn rtc::rtcp::Packet>>, now: Instant) {
+        let Some(first) = packets.first() else {
+            return;
+        };
+        let report = matches!(
+            first.header().packet_type,
+            PacketType::SenderReport | PacketType::ReceiverReport
+        );
+        if self.reduced_rtcp || report {
+            return;
+        }
+        let media = first.destination_ssrc().first().copied().unwrap_or(0);
+        let block = self.receptions.get_mut(&media).map(|reception| reception.block(now));
+        let block = reception_report(media, block.unwrap_or_default());
+        packets.insert(0, Box::new(receiver_report(self.own_ssrc, vec![block])));
+    }
+}
+
+const fn middle_bits(ntp_time: u64) -> u32 {
+    (ntp_time >> 16 & 0xffff_ffff) as u32
+}
+
+const fn reception_report(ssrc: u32, block: Block) -> ReceptionReport {
+    ReceptionReport {
+        ssrc,
+        fraction_lost: block.fraction_lost,
+        total_lost: block.total_lost,
+        last_sequence_number: block.highest,
+        jitter: block.jitter,
+        last_sender_report: block.last_sender_report,
+        delay: block.delay,
+    }
+}
+
+fn receiver_report(ssrc: u32, reports: Vec<ReceptionReport>) -> ReceiverReport {
+    ReceiverReport { ssrc, reports, ..ReceiverReport::default() }
+}
+
+/// The interceptor.
+pub(in crate::rtc) struct Tap {
+    shared: Arc<Mutex<Shared>>,
+    read: VecDeque<TaggedPacket>,
+    write: VecDeque<TaggedPacket>,
+}
+
+impl Protocol<TaggedPacket, TaggedPacket, ()> for Tap {
+    type Rout = TaggedPacket;
+    type Wout = TaggedPacket;
+    type Eout = ();
+    type Error = Error;
+    type Time = Instant;
+
+    fn handle_read(&mut self, message: TaggedPacket) -> Result<(), Error> {
+        let mut shared = lock(&self.shared);
+        match message.message.packet {
+            Packet::Rtp(packet) => shared.on_rtp(packet, message.now),
+            Packet::Rtcp(ref packets) => {
+                shared.on_rtcp(packets, message.now);
+                self.read.push_back(message);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn poll_read(&mut self) -> Option<TaggedPacket> {
+        self.read.pop_front()
+    }
+
+    fn handle_write(&mut self, mut message: TaggedPacket) -> Result<(), Error> {
+        let mut shared = lock(&self.shared);
+        if let Packet::Rtcp(packets) = &mut message.message.packet {
+            shared.complete(packets, message.now);
+        }
+        shared.on_sent(&message.message.packet, message.now);
+        self.write.push_back(message);
+        Ok(())
+    }
+
+    fn poll_write(&mut self) -> Option<TaggedPacket> {
+        self.write.pop_front()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
+        let mut shared = lock(&self.shared);
+        if shared.next_report.is_none_or(|at| now < at) {
+            return Ok(());
+        }
+        for report in shared.reports(now) {
+            let report: Box<dyn rtc::rtcp::Packet> = Box::new(report);
+            self.write.push_back(TaggedPacket {
+                now,
+                transport: TransportContext::default(),
+                message: Packet::Rtcp(vec![report]).into(),
+            });
+        }
+        Ok(())
+    }
+
+    fn poll_timeout(&mut self) -> Option<Instant> {
+        lock(&self.shared).next_report
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl Interceptor for Tap {
+    fn bind_local_stream(&mut self, _info: &StreamInfo) {}
+    fn unbind_local_stream(&mut self, _info: &StreamInfo) {}
+    fn bind_remote_stream(&mut self, _info: &StreamInfo) {}
+    fn unbind_remote_stream(&mut self, _info: &StreamInfo) {}
+}
