@@ -1,5 +1,6 @@
 //! Tests of the `wire` layer.
 
 mod data;
+mod dto;
 mod pson;
 mod rpc;

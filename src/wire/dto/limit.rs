@@ -1,0 +1,129 @@
+//! Limits of parameters (transport.md 6.6, streams.md 5.1).
+
+use serde_json::Value as Json;
+use uuid::Uuid;
+
+use super::Invalid;
+
+/// Longest id of a user, context, room or key, in characters.
+const ID_MAX: usize = 128;
+/// Longest channel text.
+pub(in crate::wire) const CHANNEL_MAX: usize = 512;
+/// Longest entry of a policy.
+const POLICY_ENTRY_MAX: usize = 32;
+/// Longest list of users, managers or keys.
+const MEMBERS_MAX: usize = 16_384;
+/// Largest metadata of a room or of a key entry, counted by [`json_size`].
+const CONTAINER_DATA_MAX: usize = 4096;
+/// Largest payload of a custom event, counted by [`json_size`].
+const CUSTOM_DATA_MAX: usize = 16_384;
+/// Where [`json_size`] stops descending; what is deeper counts as too large.
+const DEPTH_MAX: usize = 64;
+
+/// The size of a JSON value as the bridge counts it: roughly its compact text.
+#[must_use]
+pub fn json_size(value: &Json) -> usize {
+    size_within(value, DEPTH_MAX)
+}
+
+fn size_within(value: &Json, depth: usize) -> usize {
+    let Some(depth) = depth.checked_sub(1) else { return CUSTOM_DATA_MAX.saturating_add(1) };
+    match value {
+        Json::Null | Json::Bool(true) => 4,
+        Json::Bool(false) => 5,
+        Json::Number(number) => number.to_string().len(),
+        Json::String(text) => text_length(text).saturating_add(2),
+        Json::Array(items) => items.iter().fold(2_usize, |size, item| {
+            size.saturating_add(1).saturating_add(size_within(item, depth))
+        }),
+        Json::Object(members) => members.iter().fold(2_usize, |size, (key, member)| {
+            let key = text_length(key).saturating_add(4);
+            size.saturating_add(key).saturating_add(size_within(member, depth))
+        }),
+    }
+}
+
+/// Length in UTF-16 units, which is what the bridge counts.
+fn text_length(text: &str) -> usize {
+    text.encode_utf16().count()
+}
+
+fn check(holds: bool, key: &'static str, rule: &'static str) -> Result<(), Invalid> {
+    if holds { Ok(()) } else { Err(Invalid { key, rule }) }
+}
+
+pub(super) fn id(key: &'static str, text: &str) -> Result<(), Invalid> {
+    let length = text_length(text);
+    check((1..=ID_MAX).contains(&length), key, "must have 1 to 128 characters")
+}
+
+pub(super) fn optional_id(key: &'static str, text: Option<&str>) -> Result<(), Invalid> {
+    text.map_or(Ok(()), |text| id(key, text))
+}
+
+pub(super) fn ids<T: AsRef<str>>(key: &'static str, texts: &[T]) -> Result<(), Invalid> {
+    count(key, texts.len())?;
+    texts.iter().try_for_each(|text| id(key, text.as_ref()))
+}
+
+pub(super) fn count(key: &'static str, length: usize) -> Result<(), Invalid> {
+    check(length <= MEMBERS_MAX, key, "must have at most 16384 entries")
+}
+
+pub(super) fn at_most(
+    key: &'static str,
+    length: usize,
+    limit: usize,
+    rule: &'static str,
+) -> Result<(), Invalid> {
+    check(length <= limit, key, rule)
+}
+
+pub(super) fn resource_id(text: Option<&str>) -> Result<(), Invalid> {
+    let Some(text) = text else { return Ok(()) };
+    let uuid = Uuid::try_parse(text).ok().filter(|_| text.len() == 36);
+    let version_4 = uuid.is_some_and(|uuid| uuid.get_version_num() == 4);
+    check(version_4, "resourceId", "must be a UUID of version 4")
+}
+
+pub(super) fn container_data(key: &'static str, data: &Json) -> Result<(), Invalid> {
+    check(json_size(data) <= CONTAINER_DATA_MAX, key, "must have a size of at most 4096")
+}
+
+pub(super) fn custom_data(key: &'static str, data: &Json) -> Result<(), Invalid> {
+    check(json_size(data) <= CUSTOM_DATA_MAX, key, "must have a size of at most 16384")
+}
+
+pub(super) fn channel(key: &'static str, text: &str) -> Result<(), Invalid> {
+    check(is_channel(text), key, "must be at most 512 of letters, digits and , / _ | = : -")
+}
+
+/// Text that may name a channel.
+pub(in crate::wire) fn is_channel(text: &str) -> bool {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b",/_|=:-".contains(&byte);
+    (1..=CHANNEL_MAX).contains(&text.len()) && text.bytes().all(legal)
+}
+
+pub(super) fn policy_entry(key: &'static str, text: Option<&str>) -> Result<(), Invalid> {
+    let short = text.is_none_or(|text| text_length(text) <= POLICY_ENTRY_MAX);
+    check(short, key, "must have at most 32 characters")
+}
+
+pub(super) fn number(
+    key: &'static str,
+    number: i64,
+    least: i64,
+    rule: &'static str,
+) -> Result<(), Invalid> {
+    check(number >= least, key, rule)
+}
+
+pub(super) fn text_range(
+    key: &'static str,
+    text: &str,
+    least: usize,
+    most: usize,
+    rule: &'static str,
+) -> Result<(), Invalid> {
+    check((least..=most).contains(&text_length(text)), key, rule)
+}
