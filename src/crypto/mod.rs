@@ -11,13 +11,17 @@
 pub mod base58;
 pub mod cipher;
 pub mod data_message;
+pub mod dio;
 pub mod ecdh;
 pub mod ecies;
 pub mod error;
+pub mod event;
 pub mod frame;
 pub mod hash;
 pub mod kdf;
 pub mod key;
+pub mod meta;
+pub mod room_key;
 pub mod sign;
 
 pub use error::CryptoError;

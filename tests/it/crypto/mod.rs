@@ -3,6 +3,8 @@
 //! The vectors are recorded from official programs, one table test per group of them.
 
 mod data_message;
+mod event;
 mod fixture;
 mod frame;
 mod primitive;
+mod room;
