@@ -11,6 +11,7 @@ mod bridge;
 mod cli;
 mod crypto;
 mod media;
+mod profile;
 mod rtc;
 mod support;
 mod ui;

@@ -1,0 +1,44 @@
+//! What can be wrong with the files of a profile, each as one sentence for the user.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Why something of the profile could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProfileError {
+    /// The operating system refused.
+    #[error("cannot {action} {}: {source}; check that the directory exists, is yours and has space", path.display())]
+    Io {
+        /// What was tried: "read", "write", …
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The file is there, but is not what it should be. It is left as it is.
+    #[error("{} is damaged ({reason}); it was left untouched: restore it from a backup, or move it away to start anew", path.display())]
+    Corrupt {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Another process uses the same data directory for hosting.
+    #[error("{} is in use by another conclave process; stop that one or choose another --data directory", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The text is no invite.
+    #[error(
+        "this is not a conclave invite ({0}); ask for the whole link, it starts with conclave://"
+    )]
+    BadInvite(&'static str),
+    /// A name that can't be shown or sent.
+    #[error(
+        "the name {0:?} can't be used: take 1 to 64 visible characters without control characters"
+    )]
+    BadName(String),
+}

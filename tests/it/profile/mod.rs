@@ -1,0 +1,4 @@
+//! Tests of the `profile` layer.
+
+mod files;
+mod invites;
