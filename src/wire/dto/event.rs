@@ -61,15 +61,20 @@ pub enum EventError {
     ForeignContainer,
 }
 
-#[derive(Deserialize)]
-struct Envelope {
+/// An event whose data were not looked at yet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RawEvent {
+    /// Its type.
     #[serde(rename = "type")]
-    kind: String,
-    data: Json,
-    timestamp: i64,
-    subscriptions: Vec<String>,
-    #[serde(rename = "version")]
-    _version: i64,
+    pub kind: String,
+    /// The data.
+    pub data: Json,
+    /// When it happened, in ms by the bridge's clock.
+    pub timestamp: i64,
+    /// The receiver's subscriptions that matched.
+    pub subscriptions: Vec<String>,
+    /// 2; 1 on older bridges.
+    pub version: i64,
 }
 
 macro_rules! payloads {
@@ -397,6 +402,17 @@ pub struct StreamRoomReoffer {
     pub jsep: Option<SessionDescription>,
 }
 
+impl RawEvent {
+    /// Reads an event out of a notification and leaves its data for later.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError::Envelope`] if a field around the data is missing.
+    pub fn parse(json: Json) -> Result<Self, EventError> {
+        Self::deserialize(json).map_err(EventError::Envelope)
+    }
+}
+
 impl Event {
     /// Reads an event out of a notification.
     ///
@@ -404,11 +420,19 @@ impl Event {
     ///
     /// [`EventError`] if the event is to be dropped.
     pub fn parse(json: Json) -> Result<Self, EventError> {
-        let envelope = Envelope::deserialize(json).map_err(EventError::Envelope)?;
+        Self::from_raw(RawEvent::parse(json)?)
+    }
+
+    /// Reads the data of an event.
+    ///
+    /// # Errors
+    ///
+    /// [`EventError`] if the event is to be dropped.
+    pub fn from_raw(raw: RawEvent) -> Result<Self, EventError> {
         Ok(Self {
-            timestamp: Timestamp(envelope.timestamp),
-            subscriptions: envelope.subscriptions.into_iter().map(SubscriptionId).collect(),
-            payload: Payload::parse(&envelope.kind, envelope.data)?,
+            timestamp: Timestamp(raw.timestamp),
+            subscriptions: raw.subscriptions.into_iter().map(SubscriptionId).collect(),
+            payload: Payload::parse(&raw.kind, raw.data)?,
         })
     }
 

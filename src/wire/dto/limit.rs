@@ -8,7 +8,7 @@ use super::Invalid;
 /// Longest id of a user, context, room or key, in characters.
 const ID_MAX: usize = 128;
 /// Longest channel text.
-pub(in crate::wire) const CHANNEL_MAX: usize = 512;
+const CHANNEL_MAX: usize = 512;
 /// Longest entry of a policy.
 const POLICY_ENTRY_MAX: usize = 32;
 /// Longest list of users, managers or keys.

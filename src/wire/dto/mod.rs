@@ -20,6 +20,7 @@ pub use call::AnswerError;
 pub use call::Call;
 pub use call::Done;
 pub use call::Invalid;
+pub(super) use limit::is_channel;
 pub use limit::json_size;
 pub use list::ListParams;
 pub use list::Scope;
