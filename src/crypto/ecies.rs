@@ -93,7 +93,10 @@ pub fn seal(author: &PrivateKey, recipient: &PublicKey, plaintext: &[u8]) -> Vec
     out
 }
 
-/// Opens a box that is addressed to `reader`. Compare the author with the one you expect.
+/// Opens a box that is addressed to `reader`.
+///
+/// Compare the author with the one you expect: the tag covers the x coordinate of their point
+/// only, so a box with the other sign opens as well, and names a key that is not the author's.
 ///
 /// # Errors
 ///

@@ -2,7 +2,19 @@
 
 use std::convert::Infallible;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use conclave::crypto::dio::BridgeIdentity;
+use conclave::crypto::dio::Origin;
+use conclave::crypto::dio::Place;
+use conclave::crypto::dio::RandomId;
 use conclave::crypto::key::PrivateKey;
+use conclave::crypto::meta::RoomFacts;
+use conclave::crypto::sign;
+use conclave::model::ContextId;
+use conclave::model::ResourceId;
+use conclave::model::Timestamp;
+use conclave::model::UserId;
 use rand::TryCryptoRng;
 use rand::TryRng;
 use serde_json::Value;
@@ -59,6 +71,34 @@ pub fn bytes(value: &Value) -> Vec<u8> {
 
 pub fn array<const N: usize>(value: &Value) -> [u8; N] {
     bytes(value).try_into().unwrap()
+}
+
+/// A place by its two ids.
+pub fn place(context: &str, resource: &str) -> Place {
+    Place { context: ContextId::from(context), resource: ResourceId::from(resource) }
+}
+/// What `user` states about a room of these tests.
+pub fn origin(user: &str) -> Origin {
+    Origin {
+        user: UserId::from(user),
+        place: place("context", "resource"),
+        timestamp: Timestamp(1_700_000_000_000),
+        random_id: RandomId("0011223344556677".into()),
+        bridge: Some(BridgeIdentity {
+            instance_id: None,
+            pub_key: None,
+            url: "http://127.0.0.1:3000/api/v2.0".into(),
+        }),
+    }
+}
+/// What the bridge says about a room.
+pub fn facts(place: Place, user: &str, date: i64) -> RoomFacts {
+    RoomFacts { place, last_modifier: UserId::from(user), last_modification_date: Timestamp(date) }
+}
+/// The JSON text inside an encoded integrity object.
+pub fn dio_json(encoded: &Value) -> String {
+    let blob = BASE64_STANDARD.decode(text(encoded)).unwrap();
+    String::from_utf8(sign::SignedBlob::parse(&blob).unwrap().data.to_vec()).unwrap()
 }
 
 /// Hands out prepared bytes, and fails the test when asked for more.

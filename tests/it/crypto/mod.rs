@@ -6,5 +6,7 @@ mod data_message;
 mod event;
 mod fixture;
 mod frame;
+mod law;
 mod primitive;
 mod room;
+mod room_law;
