@@ -1,0 +1,174 @@
+//! What the user wants. Made by the keymap, the palette and mouse hits, and by nothing else.
+
+use tui_input::InputRequest;
+
+/// A part of the screen that can have the keys.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pane {
+    /// The list of rooms.
+    #[default]
+    Rooms,
+    /// Who speaks.
+    Stage,
+    /// Who is here.
+    People,
+    /// Meters and link quality.
+    Levels,
+    /// Who came and went.
+    Events,
+}
+
+impl Pane {
+    /// All panes in the order of their digits.
+    pub const ALL: [Self; 5] = [Self::Rooms, Self::Stage, Self::People, Self::Levels, Self::Events];
+
+    /// Title on the screen.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Rooms => "Rooms",
+            Self::Stage => "Stage",
+            Self::People => "People",
+            Self::Levels => "Levels",
+            Self::Events => "Events",
+        }
+    }
+
+    /// The pane `by` places further, round and round.
+    #[must_use]
+    pub fn step(self, by: isize) -> Self {
+        let count = Self::ALL.len() as isize;
+        let index = (self as isize + by).rem_euclid(count);
+        Self::ALL.into_iter().nth(index as usize).unwrap_or_default()
+    }
+}
+
+/// What the user wants.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// End the program; asks first while in a call.
+    Quit,
+    /// End the program now.
+    QuitNow,
+    /// Give the terminal back to the shell until it resumes us.
+    Suspend,
+    /// Draw every cell again.
+    Redraw,
+    /// Fail on purpose, to see that the terminal survives it.
+    DebugPanic,
+    /// Move around.
+    View(ViewAction),
+    /// Do something with a room.
+    Rooms(RoomsAction),
+    /// Do something with the call.
+    Call(CallAction),
+    /// Answer the dialog on top.
+    Dialog(DialogAction),
+    /// Use the command palette.
+    Palette(PaletteAction),
+}
+
+/// Moving around and looking.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ViewAction {
+    /// Give the keys to a pane.
+    Focus(Pane),
+    /// Give the keys to the pane some places further.
+    FocusStep(isize),
+    /// Move the cursor or scroll in the pane that has the keys, by rows.
+    Move(isize),
+    /// The same by pages.
+    Page(isize),
+    /// Go to the first row.
+    First,
+    /// Go to the last row.
+    Last,
+    /// Put the cursor on a row of a pane.
+    Point(Pane, usize),
+    /// Turn on the next theme.
+    NextTheme,
+    /// Turn on the theme of this name.
+    Theme(String),
+    /// Show all keys.
+    Help,
+    /// Show the invite again.
+    Invite,
+    /// Show who the user is to others.
+    Identity,
+}
+
+/// Rooms.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RoomsAction {
+    /// Join the room under the cursor.
+    JoinSelected,
+    /// Join the room of this name.
+    Join(String),
+    /// Ask for a name and create a room.
+    New,
+    /// Create a room of this name.
+    Create(String),
+    /// Delete the room under the cursor, after asking.
+    DeleteSelected,
+    /// Delete the room of this name, after asking.
+    Delete(String),
+    /// Ask the bridge for the list again.
+    Refresh,
+}
+
+/// The call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CallAction {
+    /// Turn the microphone off or on.
+    ToggleMute,
+    /// Leave, after asking.
+    Leave,
+    /// Choose microphone and speaker.
+    Devices,
+    /// Use this microphone.
+    Microphone(String),
+    /// Use this speaker.
+    Speaker(String),
+}
+
+/// The dialog on top.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DialogAction {
+    /// Yes, do it.
+    Yes,
+    /// No, don't.
+    No,
+    /// Take what is entered or chosen.
+    Accept,
+    /// Away with it.
+    Close,
+    /// The next part of the form.
+    NextField,
+    /// Turn the option under the cursor.
+    Toggle,
+    /// Move or scroll by rows.
+    Move(isize),
+    /// Change the text.
+    Edit(InputRequest),
+    /// Put text in from the clipboard.
+    Paste(String),
+}
+
+/// The command palette.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PaletteAction {
+    /// Open it.
+    Open,
+    /// Close it and do nothing.
+    Close,
+    /// Do what it says.
+    Run,
+    /// Put in the completion that is marked, or mark the next one.
+    Complete,
+    /// Mark another completion.
+    Move(isize),
+    /// Change the text.
+    Edit(InputRequest),
+    /// Put text in from the clipboard.
+    Paste(String),
+}

@@ -1,0 +1,61 @@
+//! What the interface asks of the outside: one intention each, carried out by the backend.
+
+use super::event::AdmissionId;
+use crate::model::StreamRoomId;
+
+/// One intention. The answer comes back as an [`Event`](super::event::Event).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// End the program.
+    Exit,
+    /// Stop until the shell resumes us.
+    Suspend,
+    /// Forget what is on the screen and draw it all.
+    Redraw,
+    /// Panic.
+    Panic,
+    /// Ask for the lists of rooms and users.
+    Refresh,
+    /// Create a room and list it.
+    CreateRoom {
+        /// Its name.
+        name: String,
+        /// Who may take part.
+        members: Members,
+    },
+    /// Delete a room.
+    DeleteRoom(StreamRoomId),
+    /// Join the call of a room, leaving the one that is on.
+    JoinRoom(StreamRoomId),
+    /// Leave the call.
+    LeaveRoom,
+    /// Turn the own microphone off or on.
+    SetMuted(bool),
+    /// Ask which devices there are.
+    ListDevices,
+    /// Use these devices from now on.
+    SetDevices(DeviceChoice),
+    /// Let somebody in.
+    Admit(AdmissionId),
+    /// Keep somebody out.
+    Deny(AdmissionId),
+}
+
+/// Who may take part in a new room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Members {
+    /// Its creator; others are let in one by one.
+    #[default]
+    OnlyMe,
+    /// All users that the Context has now.
+    Everybody,
+}
+
+/// Devices of the call, by the names that choose them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeviceChoice {
+    /// Microphone.
+    pub microphone: String,
+    /// Speaker.
+    pub speaker: String,
+}
