@@ -59,3 +59,12 @@ pub struct DeviceChoice {
     /// Speaker.
     pub speaker: String,
 }
+
+/// What the user decided about somebody who wants in, for whoever made the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AdmissionDecision {
+    /// The request.
+    pub id: AdmissionId,
+    /// Let them in.
+    pub admit: bool,
+}

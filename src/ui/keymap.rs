@@ -128,7 +128,6 @@ const fn focus(pane: Pane) -> Action {
 #[rustfmt::skip]
 pub static BINDINGS: &[Binding] = bindings! {
     Rooms [ENTER] Action::Rooms(RoomsAction::JoinSelected), "join the room under the cursor", "join", can_join;
-    Rooms [Key::char('d')] Action::Rooms(RoomsAction::DeleteSelected), "delete the room under the cursor", "delete", can_delete;
 
     Main [Key::char('m')] Action::Call(CallAction::ToggleMute), "turn the microphone off or on", "mute", has_microphone;
     Main [Key::char('l')] Action::Call(CallAction::Leave), "leave the call", "leave", in_call;
@@ -147,13 +146,14 @@ pub static BINDINGS: &[Binding] = bindings! {
     Main [PAGE_UP, Key::ctrl('b')] Action::View(ViewAction::Page(-1)), "a page up", "", always;
     Main [Key::char('g'), HOME] Action::View(ViewAction::First), "to the first row", "", always;
     Main [Key::char('G'), END] Action::View(ViewAction::Last), "to the last row", "", always;
-    Main [Key::char('D')] Action::Call(CallAction::Devices), "choose microphone and speaker", "devices", in_call;
     Main [Key::char('K')] Action::View(ViewAction::Identity), "show your own key", "", always;
     Main [Key::char('R')] Action::Rooms(RoomsAction::Refresh), "ask for the lists again", "", always;
     Main [Key::char('T')] Action::View(ViewAction::NextTheme), "next theme", "", always;
     Main [Key::char(':')] Action::Palette(PaletteAction::Open), "command line", "command", always;
     Main [Key::char('?')] Action::View(ViewAction::Help), "show all keys", "help", always;
     Main [Key::char('q')] Action::Quit, "quit", "quit", out_of_call;
+    Main [Key::char('D')] Action::Call(CallAction::Devices), "choose microphone and speaker", "devices", in_call;
+    Rooms [Key::char('d')] Action::Rooms(RoomsAction::DeleteSelected), "delete the room under the cursor", "delete", can_delete;
 
     Palette [ENTER] Action::Palette(PaletteAction::Run), "run the command", "run", always;
     Palette [TAB] Action::Palette(PaletteAction::Complete), "take the marked completion", "complete", always;

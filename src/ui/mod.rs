@@ -6,6 +6,8 @@
 
 pub mod action;
 pub mod apply;
+pub mod backend;
+pub mod canvas;
 pub mod command;
 pub mod dialog;
 pub mod effect;
@@ -16,7 +18,10 @@ pub mod keymap;
 pub mod layout;
 pub mod mouse;
 pub mod pane;
+pub mod runtime;
+pub mod signal;
 pub mod state;
+pub mod terminal;
 pub mod testing;
 pub mod text;
 pub mod theme;
@@ -29,5 +34,7 @@ pub use apply::apply;
 pub use effect::Effect;
 pub use error::UiError;
 pub use event::Event;
+pub use runtime::Look;
+pub use runtime::run_with;
 pub use state::State;
 pub use update::update;

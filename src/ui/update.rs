@@ -27,6 +27,7 @@ use super::state::Phase;
 use super::state::State;
 use super::text::SafeText;
 use super::widget::input;
+use crate::model::StreamRoomId;
 
 /// Applies one action. Synchronous, total and free of I/O; asks for at most one effect.
 pub fn update(state: &mut State, action: Action) -> Option<Effect> {
@@ -56,19 +57,7 @@ pub fn toast(state: &mut State, severity: Severity, text: &str) {
 /// Shows at once what an effect is about to bring.
 fn expect(state: &mut State, effect: &Effect) {
     match effect {
-        Effect::JoinRoom(id) => {
-            let Some(room) = state.rooms.row(id) else { return };
-            state.call = Some(CallState {
-                room: id.clone(),
-                name: room.name.clone(),
-                phase: Phase::Joining,
-                muted: false,
-                listen_only: false,
-                participants: Vec::new(),
-            });
-            state.levels.reset();
-            state.refresh_people();
-        }
+        Effect::JoinRoom(id) => begin_call(state, id),
         Effect::LeaveRoom => {
             if let Some(call) = &mut state.call {
                 call.phase = Phase::Leaving;
@@ -82,6 +71,21 @@ fn expect(state: &mut State, effect: &Effect) {
         Effect::SetDevices(choice) => state.devices = choice.clone(),
         _ => {}
     }
+}
+
+/// Shows that a room is being joined.
+pub fn begin_call(state: &mut State, id: &StreamRoomId) {
+    let name = state.rooms.row(id).map(|room| room.name.clone());
+    state.call = Some(CallState {
+        room: id.clone(),
+        name: name.unwrap_or_else(|| SafeText::name(id.as_str())),
+        phase: Phase::Joining,
+        muted: false,
+        listen_only: false,
+        participants: Vec::new(),
+    });
+    state.levels.reset();
+    state.refresh_people();
 }
 
 fn quit(state: &mut State) -> Option<Effect> {

@@ -26,6 +26,9 @@ use super::theme::Role;
 use super::widget::input;
 use super::widget::line::Pen;
 
+/// Columns of the status line that are left to the keys before a lesser fact is shown.
+const KEYS_WIDTH: usize = 44;
+
 /// Draws the state over `buf` and says where the cursor belongs, if anywhere.
 pub fn draw(state: &State, buf: &mut Buffer) -> Option<Position> {
     let screen = *buf.area();
@@ -110,7 +113,8 @@ fn status(state: &State, area: Rect, buf: &mut Buffer) {
     pen.skip(1).skip_right(1);
     // The state of things wins over the keys: the first facts are the most important.
     for (index, (role, fact)) in facts.iter().enumerate() {
-        if usize::from(pen.rest().width) < fact.width() + 12 {
+        let keys = if index == 0 { 10 } else { KEYS_WIDTH };
+        if usize::from(pen.rest().width) < fact.width() + keys {
             break;
         }
         if index > 0 {

@@ -29,6 +29,12 @@ impl<'a> Pen<'a> {
         self.area
     }
 
+    /// Whether `width` columns are left.
+    #[must_use]
+    pub fn fits(&self, width: usize) -> bool {
+        width <= usize::from(self.area.width)
+    }
+
     /// Writes at the left end of what is left.
     pub fn put(&mut self, role: Role, text: &str) -> &mut Self {
         let cut = text::fit(text, usize::from(self.area.width), self.theme.glyphs().ellipsis);

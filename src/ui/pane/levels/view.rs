@@ -50,32 +50,36 @@ impl LevelsPane<'_> {
         Meter { state: meter, off: !off.is_empty(), theme: self.theme }.render(place, buf);
     }
 
-    fn figures(&self, rows: &mut impl Iterator<Item = Rect>, buf: &mut Buffer, shown: &Shown) {
-        let rtt = shown.rtt_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
-        let slow = shown.rtt_ms.is_some_and(|ms| ms > SLOW_MS);
-        let loss = format!("{}.{} %", shown.loss_per_mille / 10, shown.loss_per_mille % 10);
-        let concealed = format!("{}.{} s", shown.concealed_ds / 10, shown.concealed_ds % 10);
-        let figures = [
-            [
-                ("rtt", rtt, slow),
-                ("jitter", format!("{} ms", shown.jitter_ms), false),
-                ("loss", loss, shown.loss_per_mille >= LOSSY_PER_MILLE),
-            ],
-            [
-                ("concealed", concealed, false),
-                ("refused", shown.dropped.to_string(), shown.dropped > 0),
-                ("", String::new(), false),
-            ],
-        ];
-        for (row, figures) in rows.by_ref().zip(figures) {
+    /// The figures one after the other, as many to a row as fit.
+    fn figures(&self, rows: impl Iterator<Item = Rect>, buf: &mut Buffer, shown: &Shown) {
+        let figures = figures(shown);
+        let mut left = figures.iter().peekable();
+        for row in rows {
             let mut pen = Pen::new(row, buf, self.theme);
             pen.skip(1);
-            for (label, figure, warn) in figures.iter().filter(|figure| !figure.0.is_empty()) {
-                let role = if *warn { Role::Warn } else { Role::Base };
-                pen.put(Role::Dim, label).put(Role::Dim, " ").put(role, figure).skip(2);
+            while let Some((label, figure, role)) =
+                left.next_if(|(label, figure, _)| pen.fits(label.len() + 1 + figure.len()))
+            {
+                pen.put(Role::Dim, label).skip(1).put(*role, figure).skip(2);
             }
         }
     }
+}
+
+/// Label, value and role of each figure, the most telling first.
+fn figures(shown: &Shown) -> [(&'static str, String, Role); 5] {
+    let role = |warn: bool| if warn { Role::Warn } else { Role::Base };
+    let rtt = shown.rtt_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
+    let slow = shown.rtt_ms.is_some_and(|ms| ms > SLOW_MS);
+    let loss = format!("{}.{} %", shown.loss_per_mille / 10, shown.loss_per_mille % 10);
+    let concealed = format!("{}.{} s", shown.concealed_ds / 10, shown.concealed_ds % 10);
+    [
+        ("rtt", rtt, role(slow)),
+        ("loss", loss, role(shown.loss_per_mille >= LOSSY_PER_MILLE)),
+        ("jitter", format!("{} ms", shown.jitter_ms), Role::Base),
+        ("refused", shown.dropped.to_string(), role(shown.dropped > 0)),
+        ("concealed", concealed, Role::Base),
+    ]
 }
 
 impl Widget for LevelsPane<'_> {
@@ -99,7 +103,7 @@ impl Widget for LevelsPane<'_> {
             self.meter(row, buf, "out", &self.state.output, "");
         }
         match self.state.shown() {
-            Some(shown) => self.figures(&mut rows, buf, shown),
+            Some(shown) => self.figures(rows, buf, shown),
             None => {
                 if let Some(row) = rows.next() {
                     Pen::new(row, buf, self.theme).skip(1).put(Role::Dim, "measuring the link");

@@ -63,7 +63,8 @@ impl PeoplePane<'_> {
             () => Role::Dim,
         };
         let (trust, trust_role) = trust_mark(person, self.theme);
-        let you = if person.own { " (you)" } else { "" };
+        let you = person.own && person.name.width() + 6 <= name_width;
+        let you = if you { " (you)" } else { "" };
         pen.column(name_role, &format!("{}{you}", person.name), name_width).skip(1);
         pen.put(trust_role, trust).skip(1);
         if self.in_call && here && person.publishing {

@@ -3,15 +3,16 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::Modifier;
 use ratatui::widgets::Block;
 use ratatui::widgets::Widget;
+use unicode_width::UnicodeWidthStr;
 
 use super::grid;
 use crate::ui::action::Action;
 use crate::ui::action::RoomsAction;
 use crate::ui::keymap;
 use crate::ui::pane::people::PersonRow;
-use crate::ui::state::CallState;
 use crate::ui::state::Link;
 use crate::ui::state::Phase;
 use crate::ui::state::State;
@@ -45,7 +46,7 @@ impl Widget for StagePane<'_> {
         let frame = Frame { title: &title, note: &note, focused: self.focused, theme };
         let inner = frame.render(area, buf);
         match self.state.call.as_ref() {
-            Some(call) if call.phase == Phase::Live => self.call(call, inner, buf),
+            Some(call) if call.phase == Phase::Live => self.call(inner, buf),
             Some(call) => {
                 let doing = if call.phase == Phase::Joining { "Joining" } else { "Leaving" };
                 self.centred(inner, buf, &[(Role::Strong, format!("{doing} {}", call.name))]);
@@ -56,7 +57,7 @@ impl Widget for StagePane<'_> {
 }
 
 impl StagePane<'_> {
-    fn call(&self, call: &CallState, area: Rect, buf: &mut Buffer) {
+    fn call(&self, area: Rect, buf: &mut Buffer) {
         let people: Vec<&PersonRow> = self.state.people.in_call().collect();
         let alone = people.iter().all(|person| person.own);
         let hint = u16::from(alone && area.height > 6);
@@ -64,7 +65,7 @@ impl StagePane<'_> {
         match grid::tiles(body, people.len()) {
             Some(tiles) => {
                 for (tile, person) in tiles.into_iter().zip(people) {
-                    self.tile(person, call, tile, buf);
+                    self.tile(person, tile, buf);
                 }
             }
             None => self.wall(&people, body, buf),
@@ -76,7 +77,7 @@ impl StagePane<'_> {
         }
     }
 
-    fn tile(&self, person: &PersonRow, call: &CallState, tile: Rect, buf: &mut Buffer) {
+    fn tile(&self, person: &PersonRow, tile: Rect, buf: &mut Buffer) {
         let theme = self.state.theme();
         let glyphs = theme.glyphs();
         let (set, role) = match person.speaking {
@@ -84,7 +85,7 @@ impl StagePane<'_> {
             false => (glyphs.border, Role::Rule),
         };
         // A reversed frame would be a slab: without colours the heavier line has to do.
-        let style = theme.style(role).remove_modifier(ratatui::style::Modifier::REVERSED);
+        let style = theme.style(role).remove_modifier(Modifier::REVERSED);
         let block = Block::bordered().border_set(set).border_style(style);
         let inner = block.inner(tile);
         block.render(tile, buf);
@@ -98,17 +99,31 @@ impl StagePane<'_> {
             let place = Rect { x: left, y: top, width, height };
             Banner { text: &initials, role, theme }.render(place, buf);
             let last = Rect { y: inner.bottom() - 1, height: 1, ..inner };
-            self.caption(person, call, last, buf);
+            self.caption(person, last, buf);
         } else {
-            let middle = inner.y + inner.height.saturating_sub(2) / 2;
-            let row = Rect { y: middle, height: 1, ..inner };
-            self.centred(row, buf, &[(role, person.name.as_str().to_owned())]);
-            let last = Rect { y: inner.bottom() - 1, height: 1, ..inner };
-            self.caption(person, call, last, buf);
+            self.small_tile(person, role, inner, buf);
         }
     }
 
-    fn caption(&self, person: &PersonRow, _call: &CallState, row: Rect, buf: &mut Buffer) {
+    /// A tile without room for an initial: the name, and the meter below it.
+    fn small_tile(&self, person: &PersonRow, role: Role, inner: Rect, buf: &mut Buffer) {
+        let theme = self.state.theme();
+        let top = inner.y + inner.height.saturating_sub(2) / 2;
+        let row = Rect { y: top, height: 1, ..inner }.intersection(inner);
+        self.centred(row, buf, &[(role, person.name.as_str().to_owned())]);
+        let row = Rect { y: top + 1, height: 1, ..inner }.intersection(inner);
+        if !person.publishing {
+            self.centred(row, buf, &[(Role::Dim, "listening".to_owned())]);
+        } else if person.muted {
+            let text = format!("{} muted", theme.glyphs().muted);
+            self.centred(row, buf, &[(Role::Muted, text)]);
+        } else {
+            let place = Rect { x: row.x + 1, width: row.width.saturating_sub(2), ..row };
+            Meter { state: &person.meter, off: false, theme }.render(place, buf);
+        }
+    }
+
+    fn caption(&self, person: &PersonRow, row: Rect, buf: &mut Buffer) {
         let theme = self.state.theme();
         let role = if person.speaking { Role::Speaking } else { Role::Base };
         let name_width = usize::from(row.width.saturating_sub(9)).max(4);
@@ -201,8 +216,7 @@ impl StagePane<'_> {
         let top = area.height.saturating_sub(count) / 2;
         for (row, (role, line)) in area.rows().skip(usize::from(top)).zip(lines) {
             let cut = text::fit(line, usize::from(area.width), theme.glyphs().ellipsis);
-            let left = usize::from(area.width)
-                .saturating_sub(unicode_width::UnicodeWidthStr::width(cut.as_str()));
+            let left = usize::from(area.width).saturating_sub(cut.width());
             Pen::new(row, buf, theme).skip(left / 2).put(*role, &cut);
         }
     }

@@ -1,0 +1,293 @@
+//! The event loop: keys, signals, news and time in; effects and pictures out.
+//!
+//! Nothing in here blocks. Pictures are written to the terminal off this task, one at a
+//! time, so that a slow terminal costs pictures and never keys. While nothing changes the
+//! loop sleeps without a timer and writes nothing.
+
+use std::future;
+use std::io;
+use std::io::Write;
+use std::time::Duration;
+use std::time::Instant;
+use std::time::SystemTime;
+
+use crossterm::event::Event as TerminalEvent;
+use crossterm::event::EventStream;
+use crossterm::event::KeyEventKind;
+use futures_util::StreamExt;
+use tokio::task::JoinHandle;
+use tokio::time;
+
+use super::action::Action;
+use super::apply::apply;
+use super::backend::Backend;
+use super::canvas::Canvas;
+use super::effect::Effect;
+use super::error::UiError;
+use super::event::Event;
+use super::event::Severity;
+use super::key::Key;
+use super::keymap;
+use super::mouse;
+use super::signal;
+use super::signal::Signals;
+use super::signal::Wish;
+use super::state::Clock;
+use super::state::Identity;
+use super::state::State;
+use super::terminal;
+use super::terminal::Terminal;
+use super::theme::Depth;
+use super::theme::GlyphChoice;
+use super::theme::ThemeText;
+use super::theme::Themes;
+use super::update::begin_call;
+use super::update::toast;
+use super::update::update;
+use super::view::draw;
+use crate::model::StreamRoomId;
+use crate::model::Timestamp;
+
+/// Shortest time between two pictures: 30 a second.
+const FRAME: Duration = Duration::from_millis(33);
+
+/// How long goodbyes may take at the end. The bridge notices a lost client by itself.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// How the screen is to look.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    /// The user's themes, as text.
+    pub themes: Vec<ThemeText>,
+    /// The theme to start with; the first built-in one if `None`.
+    pub theme: Option<String>,
+    /// Colours that the terminal has.
+    pub depth: Depth,
+    /// Symbols that it can show.
+    pub glyphs: GlyphChoice,
+    /// Whether clicks are wanted; without, the terminal's own selection works as usual.
+    pub mouse: bool,
+    /// What the user's time zone adds to UTC, in seconds.
+    pub utc_offset_s: i32,
+}
+
+/// Takes the terminal over and shows what `backend` brings until the user has enough.
+///
+/// # Errors
+///
+/// [`UiError`]; the terminal has been given back in any case.
+pub async fn run_with<B: Backend>(
+    look: Look,
+    me: Identity,
+    join: Option<StreamRoomId>,
+    backend: B,
+) -> Result<(), UiError> {
+    let mut runtime = Runtime::new(look, me, backend)?;
+    runtime.backend.begin(Effect::Refresh);
+    if let Some(room) = join {
+        begin_call(&mut runtime.state, &room);
+        runtime.backend.begin(Effect::JoinRoom(room));
+    }
+    let result = runtime.run().await;
+    let Runtime { terminal, backend, writing, .. } = runtime;
+    if let Some(writing) = writing {
+        let _ = writing.await;
+    }
+    drop(terminal);
+    let _ = time::timeout(GOODBYE, backend.shutdown()).await;
+    result
+}
+
+struct Runtime<B> {
+    terminal: Terminal,
+    input: EventStream,
+    signals: Signals,
+    backend: B,
+    state: State,
+    canvas: Canvas,
+    writing: Option<JoinHandle<io::Result<()>>>,
+    drawn_at: Instant,
+    dirty: bool,
+    quit: bool,
+}
+
+impl<B: Backend> Runtime<B> {
+    fn new(look: Look, me: Identity, backend: B) -> Result<Self, UiError> {
+        let (mut themes, errors) = Themes::new(&look.themes, look.depth, look.glyphs);
+        let known = look.theme.as_deref().is_none_or(|name| themes.choose(name));
+        let terminal = Terminal::enter(look.mouse)?;
+        let clock = Clock { utc_offset_s: look.utc_offset_s, ..clock(0) };
+        let mut state = State::new(themes, me, terminal.size()?, clock);
+        for error in &errors {
+            toast(&mut state, Severity::Warn, &error.to_string());
+        }
+        if let Some(name) = look.theme.filter(|_| !known) {
+            toast(&mut state, Severity::Warn, &format!("no theme is called {name}"));
+        }
+        Ok(Self {
+            terminal,
+            input: EventStream::new(),
+            signals: Signals::new()?,
+            backend,
+            state,
+            canvas: Canvas::new(),
+            writing: None,
+            drawn_at: clock.now.checked_sub(FRAME).unwrap_or(clock.now),
+            dirty: true,
+            quit: false,
+        })
+    }
+
+    async fn run(&mut self) -> Result<(), UiError> {
+        let mut news = true;
+        while !self.quit {
+            let may_draw = self.dirty && self.writing.is_none();
+            let frame_at = time::Instant::from_std(self.drawn_at + FRAME);
+            let deadline = self.state.deadline();
+            tokio::select! {
+                // The clock rations pictures, so coming first cannot starve the others, and
+                // a flood of news can neither freeze the picture nor delay a key.
+                biased;
+                () = terminal::panicked() => {}
+                written = written(&mut self.writing) => written?,
+                () = time::sleep_until(frame_at), if may_draw => self.draw()?,
+                wish = self.signals.next() => self.obey(wish).await?,
+                event = self.input.next() => match event {
+                    Some(event) => self.handle(event?).await?,
+                    None => self.quit = true,
+                },
+                event = self.backend.next(), if news => match event {
+                    Some(event) => self.apply(event),
+                    None => news = false,
+                },
+                () = sleep_until(deadline) => self.advance(),
+            }
+            if terminal::has_panicked() {
+                return Err(UiError::Panicked);
+            }
+        }
+        Ok(())
+    }
+
+    /// Draws the state and begins to write the picture, if it differs from the last one.
+    fn draw(&mut self) -> Result<(), UiError> {
+        let state = &self.state;
+        let bytes = self.canvas.paint(state.size, |buf| draw(state, buf))?;
+        self.dirty = false;
+        self.drawn_at = Instant::now();
+        if !bytes.is_empty() {
+            self.writing = Some(tokio::task::spawn_blocking(move || {
+                let mut out = io::stdout().lock();
+                out.write_all(&bytes)?;
+                out.flush()
+            }));
+        }
+        Ok(())
+    }
+
+    async fn handle(&mut self, event: TerminalEvent) -> Result<(), UiError> {
+        self.advance();
+        let action = match event {
+            TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => {
+                keymap::action(&self.state, Key::of(&key))
+            }
+            TerminalEvent::Mouse(event) => mouse::action(&self.state, &event),
+            TerminalEvent::Paste(text) => keymap::paste(&self.state, text),
+            TerminalEvent::Resize(width, height) => {
+                self.state.size = ratatui::layout::Size { width, height };
+                self.dirty = true;
+                None
+            }
+            _ => None,
+        };
+        match action {
+            Some(action) => self.act(action).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn act(&mut self, action: Action) -> Result<(), UiError> {
+        self.dirty = true;
+        match update(&mut self.state, action) {
+            None => Ok(()),
+            Some(Effect::Exit) => {
+                self.quit = true;
+                Ok(())
+            }
+            Some(Effect::Suspend) => self.suspend().await,
+            Some(Effect::Redraw) => {
+                self.canvas.invalidate();
+                Ok(())
+            }
+            Some(Effect::Panic) => fail_on_purpose(),
+            Some(effect) => {
+                self.backend.begin(effect);
+                Ok(())
+            }
+        }
+    }
+
+    async fn obey(&mut self, wish: Wish) -> Result<(), UiError> {
+        match wish {
+            Wish::Exit => {
+                self.quit = true;
+                Ok(())
+            }
+            Wish::Suspend => self.suspend().await,
+        }
+    }
+
+    /// Gives the terminal back, stops, and takes it over again when resumed.
+    async fn suspend(&mut self) -> Result<(), UiError> {
+        if let Some(writing) = self.writing.take() {
+            written(&mut Some(writing)).await?;
+        }
+        self.terminal.suspend();
+        signal::stop()?;
+        self.terminal.resume()?;
+        self.state.size = self.terminal.size()?;
+        self.canvas.invalidate();
+        self.dirty = true;
+        Ok(())
+    }
+
+    fn apply(&mut self, event: Event) {
+        self.advance();
+        self.dirty |= apply(&mut self.state, event);
+    }
+
+    fn advance(&mut self) {
+        self.dirty |= self.state.advance(clock(self.state.clock.utc_offset_s));
+    }
+}
+
+/// Waits until a picture is written; for ever if none is being written.
+async fn written(writing: &mut Option<JoinHandle<io::Result<()>>>) -> Result<(), UiError> {
+    let Some(task) = writing.as_mut() else { return future::pending().await };
+    let result = task.await;
+    *writing = None;
+    match result {
+        Ok(result) => Ok(result?),
+        Err(_) => Err(UiError::Panicked),
+    }
+}
+
+/// Waits for an instant; for ever if there is none.
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => time::sleep_until(deadline.into()).await,
+        None => future::pending().await,
+    }
+}
+
+fn clock(utc_offset_s: i32) -> Clock {
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let ms = since_epoch.map_or(0, |time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
+    Clock { now: Instant::now(), wall: Timestamp(ms), utc_offset_s }
+}
+
+/// `:debug panic`: shows that a panic leaves the terminal as it was.
+#[expect(clippy::panic, reason = "a panic is what was asked for")]
+fn fail_on_purpose() -> Result<(), UiError> {
+    panic!("asked for by :debug panic")
+}
