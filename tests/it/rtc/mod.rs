@@ -1,1 +1,20 @@
-//! Tests of the `rtc` layer.
+//! Peer connections against another WebRTC stack on loopback.
+
+mod counterpart;
+mod publisher;
+mod subscriber;
+
+use std::time::Duration;
+
+use conclave::rtc::PeerConfig;
+use conclave::rtc::PeerState;
+use tokio::sync::watch;
+
+fn loopback() -> PeerConfig {
+    PeerConfig { ice_servers: Vec::new(), loopback: true }
+}
+
+async fn until(state: &mut watch::Receiver<PeerState>, wanted: PeerState) {
+    let wait = state.wait_for(|state| *state == wanted);
+    tokio::time::timeout(Duration::from_secs(10), wait).await.expect("state within 10 s").unwrap();
+}
