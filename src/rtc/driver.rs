@@ -58,7 +58,6 @@ pub(super) trait Role: Send + 'static {
     fn takes_messages(&mut self) -> bool;
     /// Hands on what the engine has produced.
     fn pump(&mut self, now: Instant, out: &mut Outbox<Self::Event>);
-    fn on_end(&mut self);
 }
 
 /// Where input comes from, besides sockets.
@@ -186,7 +185,6 @@ impl<R: Role> Driver<R> {
             engine.close();
         }
         self.transmit();
-        self.role.on_end();
         self.out.flush();
     }
 

@@ -104,6 +104,10 @@ pub(super) struct Message {
 pub(super) struct Engine {
     pub(super) connection: RTCPeerConnection,
     tap: TapHandle,
+    /// Run the timers at once: the engine begins the DTLS handshake when a path is found, but
+    /// sends what it began only when a timer fires, up to 200 ms later.
+    kick: Option<Instant>,
+    now: Instant,
     closed: bool,
 }
 
@@ -140,7 +144,7 @@ impl Engine {
             .with_interceptor_registry(registry)
             .build(now)
             .map_err(RtcError::engine("new connection"))?;
-        let mut engine = Self { connection, tap, closed: false };
+        let mut engine = Self { connection, tap, kick: None, now, closed: false };
         for (rank, address) in addresses.iter().enumerate() {
             engine
                 .add_host_candidate(rank, *address)
@@ -245,6 +249,7 @@ impl Engine {
         from: SocketAddr,
         payload: &[u8],
     ) {
+        self.now = now;
         let transport = TransportContext {
             local_addr: local,
             peer_addr: from,
@@ -259,6 +264,8 @@ impl Engine {
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.now = now;
+        self.kick = None;
         if let Err(error) = self.connection.handle_timeout(now) {
             tracing::debug!(%error, "timer failed");
         }
@@ -273,7 +280,7 @@ impl Engine {
     }
 
     pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
-        self.connection.poll_timeout()
+        self.kick.or_else(|| self.connection.poll_timeout())
     }
 
     pub(super) fn poll_transmit(&mut self) -> Option<Transmit> {
@@ -294,6 +301,9 @@ impl Engine {
                 RTCPeerConnectionEvent::OnDataChannel(
                     RTCDataChannelEvent::OnClose(id) | RTCDataChannelEvent::OnError(id),
                 ) => return Some(EngineEvent::ChannelClosed(id)),
+                RTCPeerConnectionEvent::OnIceConnectionStateChangeEvent(_) => {
+                    self.kick = Some(self.now);
+                }
                 _ => {}
             }
         }

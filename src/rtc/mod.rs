@@ -9,12 +9,15 @@ pub mod data;
 mod driver;
 mod engine;
 pub mod error;
+mod filter;
 pub mod peer;
 pub mod publisher;
+mod publishing;
 pub mod rtp;
 pub mod signal;
 pub mod stats;
 pub mod subscriber;
+mod subscribing;
 
 pub use data::DataSink;
 pub use error::RtcError;

@@ -1,7 +1,5 @@
 //! The connection that sends: we offer, the SFU answers (streams.md §9.2, §10.2).
 
-use std::collections::HashMap;
-use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI16;
@@ -9,37 +7,23 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use bytes::Bytes;
-use bytes::BytesMut;
-use rtc::data_channel::RTCDataChannelId;
-use rtc::media_stream::MediaStreamTrack;
-use rtc::peer_connection::sdp::RTCSessionDescription;
 use rtc::peer_connection::transport::RTCDtlsRole;
-use rtc::rtp_transceiver::RTCRtpTransceiverDirection;
-use rtc::rtp_transceiver::RTCRtpTransceiverInit;
-use rtc::rtp_transceiver::rtp_sender::RTCRtpCodingParameters;
-use rtc::rtp_transceiver::rtp_sender::RTCRtpEncodingParameters;
-use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
 
-use super::data::CHANNEL_LABEL;
 use super::data::DataSink;
 use super::driver::Inputs;
 use super::driver::Outbox;
-use super::driver::Role;
 use super::driver::Task;
-use super::engine;
 use super::engine::Engine;
-use super::engine::EngineEvent;
-use super::engine::OPUS_TYPE;
-use super::engine::VP8_TYPE;
 use super::error::RtcError;
 use super::peer;
 use super::peer::PeerConfig;
 use super::peer::PeerState;
-use super::signal;
-use super::signal::SessionFacts;
+use super::publishing::Command;
+use super::publishing::Publishing;
+use super::publishing::Reply;
 use super::stats::PeerStats;
 use crate::model::Level;
 use crate::model::TrackId;
@@ -52,8 +36,6 @@ const COMMANDS: usize = 16;
 const FRAMES: usize = 64;
 /// Messages from the data sink to the task; when full, senders wait.
 const MESSAGES: usize = 64;
-/// Bytes handed to SCTP and not yet acknowledged; beyond it, messages wait in their queue.
-const MAX_OUTSTANDING: usize = 256 * 1024;
 /// Tracks of one publisher, removed ones included until their m-line is reused.
 pub const MAX_TRACKS: usize = 32;
 /// Stands for "no level known" in [`AudioSink`].
@@ -72,9 +54,9 @@ pub struct EncodedAudio {
 
 /// A frame on its way to the task.
 pub(super) struct Frame {
-    track: u64,
-    audio: EncodedAudio,
-    level: Option<u8>,
+    pub(super) track: u64,
+    pub(super) audio: EncodedAudio,
+    pub(super) level: Option<u8>,
 }
 
 /// Where the frames of one audio track go.
@@ -255,282 +237,5 @@ impl Publisher {
 impl fmt::Debug for Publisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Publisher").field("state", &*self.state.borrow()).finish_non_exhaustive()
-    }
-}
-
-type Reply<T> = oneshot::Sender<Result<T, RtcError>>;
-
-enum Command {
-    AddTrack(TrackKind, Reply<u64>),
-    RemoveTrack(u64, Reply<()>),
-    TrackId(u64, Reply<Option<TrackId>>),
-    AddChannel(Reply<()>),
-    Offer { restart: bool, reply: Reply<String> },
-    Answer { sdp: String, reply: Reply<()> },
-    Stats(Reply<PeerStats>),
-}
-
-struct LocalTrack {
-    kind: TrackKind,
-    /// Index of the engine's transceiver.
-    index: usize,
-    /// The engine's name for it.
-    name: String,
-    ssrc: u32,
-    sequence: u16,
-    mid: Option<Bytes>,
-    /// As answered; `None` until then, and while the SFU does not want it.
-    payload_type: Option<u8>,
-}
-
-struct Publishing {
-    engine: Engine,
-    state: watch::Sender<PeerState>,
-    tracks: HashMap<u64, LocalTrack>,
-    /// M-lines made so far; they are reused, never removed.
-    lines: HashMap<TrackKind, usize>,
-    /// Numbers given to tracks so far.
-    named: u64,
-    channel: Option<RTCDataChannelId>,
-    channel_open: bool,
-    offering: bool,
-    /// What our last offer said.
-    offered: SessionFacts,
-    answered: SessionFacts,
-    dropped: u64,
-}
-
-impl Publishing {
-    fn new(engine: Engine, state: watch::Sender<PeerState>) -> Self {
-        Self {
-            engine,
-            state,
-            tracks: HashMap::new(),
-            lines: HashMap::new(),
-            named: 0,
-            channel: None,
-            channel_open: false,
-            offering: false,
-            offered: SessionFacts::default(),
-            answered: SessionFacts::default(),
-            dropped: 0,
-        }
-    }
-
-    fn add_track(&mut self, kind: TrackKind) -> Result<u64, RtcError> {
-        if self.tracks.len() >= MAX_TRACKS {
-            return Err(RtcError::TooManyTracks { max: MAX_TRACKS });
-        }
-        let (codec_kind, codec) = match kind {
-            TrackKind::Audio => (RtpCodecKind::Audio, engine::codec(OPUS_TYPE)),
-            TrackKind::Video => (RtpCodecKind::Video, engine::codec(VP8_TYPE)),
-            TrackKind::Data => return Err(RtcError::UnknownTrack),
-        };
-        self.named += 1;
-        let name = format!("track-{}", self.named);
-        let ssrc = rand::random_range(1..u32::MAX);
-        let coding = RTCRtpEncodingParameters {
-            rtp_coding_parameters: RTCRtpCodingParameters {
-                ssrc: Some(ssrc),
-                ..RTCRtpCodingParameters::default()
-            },
-            codec: codec.rtp_codec,
-            active: true,
-            ..RTCRtpEncodingParameters::default()
-        };
-        let stream = "conclave".to_owned();
-        let track =
-            MediaStreamTrack::new(stream, name.clone(), name.clone(), codec_kind, vec![coding]);
-        let index = self.place(kind, track)?;
-        let sequence = rand::random_range(0..0x8000);
-        let track = LocalTrack { kind, index, name, ssrc, sequence, mid: None, payload_type: None };
-        self.tracks.insert(self.named, track);
-        Ok(self.named)
-    }
-
-    /// Puts the track on an m-line that an earlier one has left, or on a new one.
-    fn place(&mut self, kind: TrackKind, track: MediaStreamTrack) -> Result<usize, RtcError> {
-        let connection = &mut self.engine.connection;
-        let used = self.tracks.values().filter(|other| other.kind == kind).count();
-        let lines = self.lines.entry(kind).or_default();
-        if *lines > used {
-            let sender = connection.add_track(track).map_err(RtcError::engine("reuse m-line"))?;
-            return Ok(sender.into());
-        }
-        let init = RTCRtpTransceiverInit {
-            direction: RTCRtpTransceiverDirection::Sendonly,
-            streams: Vec::new(),
-            send_encodings: Vec::new(),
-        };
-        let index = connection
-            .add_transceiver_from_track(track, Some(init))
-            .map_err(RtcError::engine("new m-line"))?;
-        *lines += 1;
-        Ok(index)
-    }
-
-    fn remove_track(&mut self, track: u64) -> Result<(), RtcError> {
-        let track = self.tracks.remove(&track).ok_or(RtcError::UnknownTrack)?;
-        self.engine
-            .connection
-            .remove_track(track.index.into())
-            .map_err(RtcError::engine("remove track"))
-    }
-
-    fn track_id(&self, track: u64) -> Result<Option<TrackId>, RtcError> {
-        let track = self.tracks.get(&track).ok_or(RtcError::UnknownTrack)?;
-        let text = track.mid.as_ref().map(|mid| String::from_utf8_lossy(mid).into_owned());
-        Ok(text.map(TrackId))
-    }
-
-    fn add_channel(&mut self) -> Result<(), RtcError> {
-        if self.channel.is_some() {
-            return Ok(());
-        }
-        let channel = self
-            .engine
-            .connection
-            .create_data_channel(CHANNEL_LABEL, None)
-            .map_err(RtcError::engine("data channel"))?;
-        self.channel = Some(channel.id());
-        Ok(())
-    }
-
-    fn offer(&mut self, now: Instant, restart: bool) -> Result<String, RtcError> {
-        if self.offering {
-            self.engine.roll_back(now)?;
-            self.offering = false;
-        }
-        let offer = self.engine.offer(now, restart)?;
-        self.offering = true;
-        self.offered = SessionFacts::parse(&offer)?;
-        for track in self.tracks.values_mut() {
-            let line = self.engine.connection.rtp_transceiver(track.index);
-            track.mid = line.and_then(|line| line.mid().clone()).map(Bytes::from);
-        }
-        Ok(offer)
-    }
-
-    fn answer(&mut self, now: Instant, sdp: &str) -> Result<(), RtcError> {
-        if !self.offering {
-            return Err(RtcError::OutOfTurn("an answer without an offer"));
-        }
-        let facts = SessionFacts::parse(sdp)?;
-        let description = RTCSessionDescription::answer(signal::answer_for_engine(sdp));
-        self.engine.set_remote(now, description)?;
-        self.offering = false;
-        self.engine.configure_rtp(std::iter::once(VP8_TYPE), facts.reduced_rtcp());
-        for track in self.tracks.values_mut() {
-            let mid = track.mid.as_ref().and_then(|mid| std::str::from_utf8(mid).ok());
-            let line = mid.and_then(|mid| facts.line(mid)).filter(|line| !line.rejected);
-            track.payload_type = line
-                .filter(|line| line.direction.receives())
-                .and_then(|line| line.payload_types.first().copied());
-        }
-        self.answered = facts;
-        Ok(())
-    }
-
-    fn stats(&mut self, now: Instant) -> PeerStats {
-        let rtt = self.engine.ice_rtt(now);
-        PeerStats::new(self.engine.totals(), self.dropped, rtt)
-    }
-
-    fn is_up(&self) -> bool {
-        matches!(*self.state.borrow(), PeerState::Connected | PeerState::Disconnected)
-    }
-
-    fn packet(&mut self, frame: Frame) -> Option<(String, rtc::rtp::Packet)> {
-        let track = self.tracks.get_mut(&frame.track)?;
-        let mut header = rtc::rtp::Header {
-            version: 2,
-            marker: frame.audio.marker,
-            payload_type: track.payload_type?,
-            sequence_number: track.sequence,
-            timestamp: frame.audio.timestamp,
-            ssrc: track.ssrc,
-            ..rtc::rtp::Header::default()
-        };
-        let level = frame.level.map(|level| Bytes::copy_from_slice(&[level.min(127)]));
-        let extensions = [
-            (self.answered.mid_extension, track.mid.clone()),
-            (self.answered.level_extension, level),
-        ];
-        for (id, value) in extensions {
-            if let (Some(id), Some(value)) = (id, value) {
-                header.set_extension(id, value).ok()?;
-            }
-        }
-        track.sequence = track.sequence.wrapping_add(1);
-        Some((track.name.clone(), rtc::rtp::Packet { header, payload: frame.audio.payload }))
-    }
-}
-
-impl Role for Publishing {
-    type Command = Command;
-    type Event = Infallible;
-
-    fn engine(&mut self) -> Option<&mut Engine> {
-        Some(&mut self.engine)
-    }
-
-    fn handle_command(&mut self, now: Instant, command: Command, _: &mut Outbox<Infallible>) {
-        // A caller that went away does not want its answer.
-        match command {
-            Command::AddTrack(kind, reply) => drop(reply.send(self.add_track(kind))),
-            Command::RemoveTrack(track, reply) => drop(reply.send(self.remove_track(track))),
-            Command::TrackId(track, reply) => drop(reply.send(self.track_id(track))),
-            Command::AddChannel(reply) => drop(reply.send(self.add_channel())),
-            Command::Offer { restart, reply } => drop(reply.send(self.offer(now, restart))),
-            Command::Answer { sdp, reply } => drop(reply.send(self.answer(now, &sdp))),
-            Command::Stats(reply) => drop(reply.send(Ok(self.stats(now)))),
-        }
-    }
-
-    fn handle_frame(&mut self, now: Instant, frame: Frame) {
-        match self.is_up().then(|| self.packet(frame)).flatten() {
-            Some((track, packet)) => self.engine.send_rtp(now, track, packet),
-            None => self.dropped = self.dropped.saturating_add(1),
-        }
-    }
-
-    fn handle_message(&mut self, now: Instant, message: Bytes) {
-        let Some(mut channel) = self.channel.and_then(|id| self.engine.connection.data_channel(id))
-        else {
-            return;
-        };
-        if let Err(error) = channel.send(now, BytesMut::from(message)) {
-            tracing::debug!(%error, "data message refused");
-        }
-    }
-
-    fn takes_messages(&mut self) -> bool {
-        let channel = self.channel.filter(|_| self.channel_open);
-        let channel = channel.and_then(|id| self.engine.connection.data_channel(id));
-        channel.is_some_and(|channel| channel.outstanding_bytes() < MAX_OUTSTANDING)
-    }
-
-    fn pump(&mut self, _now: Instant, _: &mut Outbox<Infallible>) {
-        while let Some(event) = self.engine.poll_event() {
-            match event {
-                EngineEvent::State(state) => {
-                    self.state.send_replace(state);
-                }
-                EngineEvent::ChannelOpen(id) if self.channel == Some(id) => {
-                    self.channel_open = true
-                }
-                EngineEvent::ChannelClosed(id) if self.channel == Some(id) => {
-                    self.channel_open = false;
-                }
-                EngineEvent::ChannelOpen(_) | EngineEvent::ChannelClosed(_) => {}
-            }
-        }
-        // An SFU sends nothing to a publisher; were it to, it must not pile up.
-        while self.engine.poll_rtp().is_some() {}
-        while self.engine.poll_message().is_some() {}
-    }
-
-    fn on_end(&mut self) {
-        self.state.send_replace(PeerState::Closed);
     }
 }

@@ -1,9 +1,9 @@
-//! What we read from session descriptions, and the little that we change in them.
+//! What we read from session descriptions.
 //!
 //! The engine negotiates; this module reads the facts that Streams attaches meaning to: which
 //! m-line carries which stream (`msid`, streams.md §10.3), whether it is live, and how to tell
-//! its packets apart. It also bounds what a peer can make the engine work on: lines, sources and
-//! candidates beyond a limit are an error or are left out, before the engine sees anything.
+//! its packets apart. It also bounds what a peer can make the engine work on: too many lines are
+//! an error, and [`filter`](super::filter) leaves out what the engine need not see.
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
@@ -20,8 +20,6 @@ pub const MAX_LINES: usize = 256;
 const MAX_SOURCES: usize = 16;
 /// Longest `mid`: with more it would not fit the one-byte header extension.
 const MAX_MID_LEN: usize = 16;
-/// Most candidates of a peer: 16 addresses by 2 families, host and reflexive.
-const MAX_CANDIDATES: usize = 64;
 
 const MID_URI: &str = "urn:ietf:params:rtp-hdrext:sdes:mid";
 const LEVEL_URI: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
@@ -86,7 +84,7 @@ impl Direction {
         matches!(self, Self::SendRecv | Self::RecvOnly)
     }
 
-    fn parse(attribute: &str) -> Option<Self> {
+    pub(super) fn parse(attribute: &str) -> Option<Self> {
         Some(match attribute {
             "sendrecv" => Self::SendRecv,
             "sendonly" => Self::SendOnly,
@@ -360,73 +358,140 @@ fn source(line: &mut MediaLine, value: &str) {
     }
 }
 
-/// The offer of an SFU as the engine may see it.
-///
-/// Sources, msid and layers are left out, because we route packets ourselves: the engine can
-/// neither place a source that is not declared nor follow a line that changes its owner.
-/// Candidates are kept once, up to a bound, and only where we could use them.
-#[must_use]
-pub fn offer_for_engine(offer: &str) -> String {
-    const ROUTING: [&str; 5] = ["a=ssrc:", "a=ssrc-group:", "a=msid:", "a=rid:", "a=simulcast:"];
-    let mut candidates = CandidateFilter::default();
-    copy_lines(offer, |line| {
-        !ROUTING.iter().any(|prefix| line.starts_with(prefix)) && candidates.keep(line)
-    })
-}
+#[cfg(test)]
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that meets the unexpected must fail"
+)]
+pub(super) mod tests {
+    use proptest::prelude::*;
 
-/// The answer of an SFU as the engine may see it: candidates bounded, all else unchanged.
-#[must_use]
-pub fn answer_for_engine(answer: &str) -> String {
-    let mut candidates = CandidateFilter::default();
-    copy_lines(answer, |line| candidates.keep(line))
-}
+    use super::*;
 
-/// Our answer as the SFU may see it: lines that it offered as inactive stay inactive.
-///
-/// The engine answers a line that it never saw active with `recvonly`, which RFC 3264 forbids.
-#[must_use]
-pub fn answer_for_peer(answer: &str, offer: &SessionFacts) -> String {
-    let mut inactive = offer.lines.iter().map(|line| !line.direction.sends());
-    let mut settle = false;
-    let mut out = String::with_capacity(answer.len().saturating_add(64));
-    for line in answer.lines().map(str::trim_end) {
-        if line.starts_with("m=") {
-            let data = line.starts_with("m=application");
-            settle = inactive.next().unwrap_or(false) && !data;
+    /// An offer as Janus writes it (streams.md §10.3), shortened.
+    pub(in crate::rtc) const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=VideoRoom 1\r\nt=0 0\r\n\
+        a=group:BUNDLE 0 1 2 3\r\na=ice-options:trickle\r\n\
+        a=fingerprint:sha-256 AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99\r\n\
+        a=extmap-allow-mixed\r\na=msid-semantic: WMS *\r\n\
+        m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 192.0.2.1\r\na=sendonly\r\na=mid:0\r\na=rtcp-mux\r\n\
+        a=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdef012345\r\na=setup:actpass\r\n\
+        a=rtpmap:111 opus/48000/2\r\na=fmtp:111 useinbandfec=1\r\n\
+        a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\na=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
+        a=msid:4711 mic\r\na=ssrc:100 cname:janus\r\n\
+        a=candidate:1 1 udp 2015363327 192.0.2.1 40000 typ host\r\na=end-of-candidates\r\n\
+        m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\nc=IN IP4 192.0.2.1\r\na=sendonly\r\na=mid:1\r\na=rtcp-mux\r\n\
+        a=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdef012345\r\na=setup:actpass\r\n\
+        a=rtpmap:96 VP8/90000\r\na=rtcp-fb:96 nack pli\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n\
+        a=msid:4711 cam\r\na=ssrc-group:FID 200 201\r\na=ssrc:200 cname:janus\r\na=ssrc:201 cname:janus\r\n\
+        a=candidate:1 1 udp 2015363327 192.0.2.1 40000 typ host\r\na=end-of-candidates\r\n\
+        m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 192.0.2.1\r\na=inactive\r\na=mid:2\r\na=rtcp-mux\r\n\
+        a=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdef012345\r\na=setup:actpass\r\na=rtpmap:111 opus/48000/2\r\n\
+        m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 192.0.2.1\r\na=mid:3\r\na=sctp-port:5000\r\n\
+        a=ice-ufrag:abcd\r\na=ice-pwd:0123456789abcdef012345\r\na=setup:actpass\r\n";
+
+    #[test]
+    fn an_offer_of_janus_is_understood() {
+        let facts = SessionFacts::parse(OFFER).unwrap();
+        let streams: Vec<_> = facts.lines.iter().map(MediaLine::stream_id).collect();
+        assert_eq!(streams, [Some(StreamId(4711)), Some(StreamId(4711)), None, None]);
+        assert_eq!(facts.lines[1].sources, [200], "the repair flow is no source");
+        assert_eq!(facts.lines[1].payload_types, [96, 97]);
+        assert_eq!(facts.lines[2].direction, Direction::Inactive);
+        assert_eq!((facts.mid_extension, facts.level_extension), (Some(4), Some(1)));
+        assert!(facts.has_data() && !facts.reduced_rtcp());
+        assert_eq!(facts.setup, Setup::ActPass);
+    }
+
+    #[test]
+    fn only_a_decimal_msid_of_a_live_line_names_a_stream() {
+        type Case = (&'static str, &'static str, Option<i64>);
+        let cases: &[Case] = &[
+            ("live", "a=sendonly\r\na=msid:12 a", Some(12)),
+            ("no direction", "a=msid:12 a", Some(12)),
+            ("inactive", "a=inactive\r\na=msid:12 a", None),
+            ("receiving", "a=recvonly\r\na=msid:12 a", None),
+            ("not a number", "a=msid:12x a", None),
+            ("signed", "a=msid:+12 a", None),
+            ("too large", "a=msid:99999999999999999999 a", None),
+            ("none", "a=msid:- a", None),
+            ("from a source", "a=ssrc:1 msid:12 a", Some(12)),
+        ];
+        for (name, attributes, expected) in cases {
+            let sdp = format!(
+                "v=0\r\na=ice-ufrag:u\r\na=ice-pwd:p\r\na=fingerprint:sha-256 AA\r\n\
+                 m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n{attributes}\r\n"
+            );
+            let facts = SessionFacts::parse(&sdp).unwrap();
+            assert_eq!(facts.lines[0].stream_id(), expected.map(StreamId), "{name}");
         }
-        let direction = line.strip_prefix("a=").and_then(Direction::parse);
-        out.push_str(if settle && direction.is_some() { "a=inactive" } else { line });
-        out.push_str("\r\n");
     }
-    out
-}
 
-fn copy_lines(sdp: &str, mut keep: impl FnMut(&str) -> bool) -> String {
-    let mut out = String::with_capacity(sdp.len());
-    for line in sdp.lines().map(str::trim_end).filter(|line| keep(line)) {
-        out.push_str(line);
-        out.push_str("\r\n");
+    #[test]
+    fn broken_descriptions_are_refused() {
+        let cases = [
+            ("empty", String::new(), SdpError::Version),
+            ("no m-line", "v=0\r\n".to_owned(), SdpError::Empty),
+            (
+                "too long",
+                format!("v=0\r\n{}", "x".repeat(MAX_SDP_LEN)),
+                SdpError::TooLong(MAX_SDP_LEN + 5),
+            ),
+            (
+                "same mid twice",
+                OFFER.replace("a=mid:1", "a=mid:0"),
+                SdpError::DuplicateMid("0".to_owned()),
+            ),
+            ("long mid", OFFER.replace("a=mid:1", "a=mid:0123456789abcdefg"), SdpError::Mid),
+            ("no mid", OFFER.replace("a=mid:3", "a=x:3"), SdpError::Mid),
+            (
+                "no password",
+                OFFER.replace("a=ice-pwd", "a=x"),
+                SdpError::Missing("ICE credentials"),
+            ),
+            (
+                "no fingerprint",
+                OFFER.replace("a=fingerprint", "a=x"),
+                SdpError::Missing("fingerprint"),
+            ),
+            ("bad port", OFFER.replace("m=video 9 ", "m=video -1 "), SdpError::MediaLine(26)),
+            ("control character", OFFER.replace("s=Video", "s=\u{7}Video"), SdpError::NotText(3)),
+        ];
+        for (name, sdp, error) in cases {
+            assert_eq!(SessionFacts::parse(&sdp), Err(error), "{name}");
+        }
     }
-    out
-}
 
-/// Lets a candidate through once, if it is UDP with a literal address, up to a bound.
-#[derive(Default)]
-struct CandidateFilter {
-    seen: HashSet<String>,
-}
+    proptest! {
+        #[test]
+        fn parsing_never_panics(text in "\\PC{0,200}") {
+            drop(SessionFacts::parse(&text));
+            drop(SessionFacts::parse(&format!("v=0\r\nm=audio 9 a 111\r\n{text}")));
+        }
+    }
 
-impl CandidateFilter {
-    fn keep(&mut self, line: &str) -> bool {
-        let Some(candidate) = line.strip_prefix("a=candidate:") else {
-            return true;
-        };
-        let mut words = candidate.split_ascii_whitespace().skip(2);
-        let udp = words.next().is_some_and(|protocol| protocol.eq_ignore_ascii_case("udp"));
-        let priority = words.next().is_some_and(|word| word.parse::<u32>().is_ok());
-        let address = words.next().is_some_and(|word| word.parse::<std::net::IpAddr>().is_ok());
-        let port = words.next().is_some_and(|word| word.parse::<u16>().is_ok_and(|port| port != 0));
-        let usable = udp && priority && address && port;
-        usable && self.seen.len() < MAX_CANDIDATES && self.seen.insert(candidate.to_owned())
+    /// The offer with lines dropped, doubled, swapped or spoilt.
+    pub(in crate::rtc) fn mutated() -> impl Strategy<Value = String> {
+        prop::collection::vec(
+            (0..4u8, any::<prop::sample::Index>(), any::<prop::sample::Index>(), "[ -~]{0,6}"),
+            0..6,
+        )
+        .prop_map(|changes| {
+            let mut lines: Vec<String> = OFFER.lines().map(str::to_owned).collect();
+            for (how, at, other, text) in changes {
+                let (at, other) = (at.index(lines.len()), other.index(lines.len()));
+                match how {
+                    0 if lines.len() > 1 => drop(lines.remove(at)),
+                    1 => lines.insert(other, lines[at].clone()),
+                    2 => lines.swap(at, other),
+                    _ => {
+                        let cut = other % lines[at].len().max(1);
+                        let line = &lines[at];
+                        lines[at] = format!("{}{text}", line.get(..cut).unwrap_or(line));
+                    }
+                }
+            }
+            lines.iter().flat_map(|line| [line.as_str(), "\r\n"]).collect()
+        })
     }
 }

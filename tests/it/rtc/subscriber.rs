@@ -95,9 +95,11 @@ fn ended(stream: i64, mid: &str) -> SubscriberEvent {
 async fn packets_arrive_in_order_with_their_stream_and_extended_numbers() {
     let mut world = World::new().await;
     let line = world.sfu.add_audio("42", 1111).await;
+    let start = std::time::Instant::now();
     world.negotiate().await;
     assert_eq!(world.event().await, track(42, "0"));
     world.up().await;
+    println!("connected in {:?}", start.elapsed());
     for number in 0..100u16 {
         let seq = 65_500u16.wrapping_add(number);
         let sent = packet(1111, seq, 960 * u32::from(number), &number.to_be_bytes());
