@@ -4,10 +4,22 @@
 //! second one, on which the SFU does. One UDP port carries everything.
 
 mod config;
+mod connection;
 mod driver;
 mod error;
 mod handle;
+mod hub;
+mod keyframe;
+mod publisher;
+mod rewrite;
+mod room;
+mod route;
+mod sdp;
+mod sequence;
 mod stats;
+mod subscriber;
+#[cfg(test)]
+mod tests;
 
 pub use config::SfuConfig;
 pub use config::SfuLimits;

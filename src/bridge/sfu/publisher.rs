@@ -1,0 +1,332 @@
+//! A publisher: answers its offers, and knows its tracks and who receives them
+//! (streams.md §10.2).
+
+use std::collections::HashMap;
+use std::collections::HashSet;
+use std::time::Duration;
+use std::time::Instant;
+
+use str0m::bwe::Bitrate;
+use str0m::change::SdpOffer;
+use str0m::media::KeyframeRequestKind;
+use str0m::media::Mid;
+use str0m::rtp::RtpPacket;
+
+use super::connection::Connection;
+use super::connection::Endpoint;
+use super::error::SfuError;
+use super::keyframe::KeyframeRation;
+use super::sdp::Description;
+use super::sdp::LineKind;
+use super::sdp::MediaKind;
+use super::sdp::Negotiated;
+use super::sdp::OfferedLine;
+use super::sdp::PublisherOffer;
+use super::sdp::Setup;
+use super::subscriber::Feed;
+use crate::model::SessionId;
+use crate::model::StreamId;
+use crate::model::StreamInfo;
+use crate::model::StreamTrackInfo;
+use crate::model::TrackId;
+use crate::model::TrackKind;
+use crate::model::UserId;
+
+/// Different SSRCs of one connection beyond which it is taken for an attack: each one leaves a
+/// trace in the library for as long as the connection lives.
+const MAX_SSRCS: usize = 256;
+
+/// Data channels that a client may open on one connection (streams.md §10.2).
+const MAX_CHANNELS: usize = 150;
+
+/// How often a video publisher is told its bit rate (streams.md §10.2).
+const BITRATE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Somebody who receives a track: the session and the index of its m-line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Leg {
+    pub(super) session: SessionId,
+    pub(super) line: usize,
+}
+
+/// State of one publisher.
+#[derive(Debug)]
+pub(super) struct Publisher {
+    pub(super) user: UserId,
+    pub(super) stream: StreamId,
+    /// Subscribers may come: the connection has been up.
+    pub(super) announced: bool,
+    /// Who wants the messages.
+    pub(super) listeners: Vec<SessionId>,
+    /// The lines of the last offer.
+    lines: Vec<OfferedLine>,
+    /// Every supported line in the order in which the library met them.
+    library_lines: Vec<OfferedLine>,
+    negotiated: Negotiated,
+    setup: Option<Setup>,
+    version: u64,
+    media: HashMap<Mid, Media>,
+    mids: HashMap<u32, Mid>,
+    ssrcs: HashSet<u32>,
+    channels: usize,
+}
+
+/// One track that carries RTP.
+#[derive(Debug)]
+struct Media {
+    kind: LineKind,
+    legs: Vec<Leg>,
+    ration: KeyframeRation,
+    bitrate_told_at: Option<Instant>,
+}
+
+impl Publisher {
+    pub(super) fn new(user: UserId, stream: StreamId) -> Self {
+        Self {
+            user,
+            stream,
+            announced: false,
+            listeners: Vec::new(),
+            lines: Vec::new(),
+            library_lines: Vec::new(),
+            negotiated: Negotiated::default(),
+            setup: None,
+            version: 0,
+            media: HashMap::new(),
+            mids: HashMap::new(),
+            ssrcs: HashSet::new(),
+            channels: 0,
+        }
+    }
+
+    /// Takes an offer, the first or a later one, and answers it.
+    pub(super) fn answer(
+        &mut self,
+        description: &Description<'_>,
+        session: SessionId,
+        connection: &mut Connection,
+        endpoint: &Endpoint,
+        now: Instant,
+    ) -> Result<String, SfuError> {
+        let mut negotiated = self.negotiated.clone();
+        let offer =
+            PublisherOffer::read(description, &mut negotiated).map_err(SfuError::InvalidSdp)?;
+        let library_lines = self.merge(&offer.lines)?;
+        let setup = *self.setup.get_or_insert_with(|| offer.setup());
+        let reduced = offer.write_reduced(&library_lines, setup);
+        let accepted = connection.run(|rtc| {
+            let parsed = SdpOffer::from_sdp_string(&reduced).map_err(|_| ())?;
+            rtc.sdp_api().accept_offer(parsed).map_err(|error| {
+                tracing::debug!(%error, "offer refused by the library");
+            })
+        });
+        match accepted {
+            Some(Ok(_)) => {}
+            Some(Err(())) => return Err(SfuError::InvalidSdp("refused by the media library")),
+            None => return Err(SfuError::InvalidSdp("breaks the media library")),
+        }
+        connection.expect(now);
+        self.negotiated = negotiated;
+        self.library_lines = library_lines;
+        self.lines.clone_from(&offer.lines);
+        self.version += 1;
+        self.refresh_media();
+        let local = connection.local(endpoint, setup);
+        Ok(offer.write_answer(&local, session.0, self.version))
+    }
+
+    /// The library's lines after an offer of `lines`: those known, silenced where they are
+    /// gone, and then those that are new.
+    fn merge(&self, lines: &[OfferedLine]) -> Result<Vec<OfferedLine>, SfuError> {
+        let mut merged = Vec::with_capacity(lines.len());
+        for known in &self.library_lines {
+            let same = lines.iter().find(|line| line.mid == known.mid);
+            if same.is_some_and(|line| line.kind != known.kind) {
+                return Err(SfuError::InvalidSdp("m-line changes its kind"));
+            }
+            match same.filter(|line| line.is_supported()) {
+                Some(line) => merged.push(line.clone()),
+                None => merged.push(known.silenced()),
+            }
+        }
+        let unknown = |line: &&OfferedLine| {
+            line.is_supported() && !self.library_lines.iter().any(|known| known.mid == line.mid)
+        };
+        merged.extend(lines.iter().filter(unknown).cloned());
+        if merged.is_empty() {
+            return Err(SfuError::InvalidSdp("nothing that can be published"));
+        }
+        Ok(merged)
+    }
+
+    fn refresh_media(&mut self) {
+        let lines = &self.lines;
+        let live = |mid: &Mid| {
+            lines.iter().any(|line| line.is_live() && Mid::from(line.mid.as_str()) == *mid)
+        };
+        self.media.retain(|mid, _| live(mid));
+        self.mids.clear();
+        for line in self.lines.iter().filter(|line| line.is_live()) {
+            let Some(kind) = line_kind(line).filter(|kind| *kind != LineKind::Data) else {
+                continue;
+            };
+            self.media.entry(Mid::from(line.mid.as_str())).or_insert_with(|| Media {
+                kind,
+                legs: Vec::new(),
+                ration: KeyframeRation::default(),
+                bitrate_told_at: None,
+            });
+        }
+    }
+
+    /// Every m-line as a track, in order.
+    pub(super) fn tracks(&self) -> Vec<StreamTrackInfo> {
+        let tracks = self.lines.iter().zip(0_i64..).filter_map(|(line, mindex)| {
+            let kind = match line.kind {
+                MediaKind::Audio => TrackKind::Audio,
+                MediaKind::Video => TrackKind::Video,
+                MediaKind::Application => TrackKind::Data,
+                MediaKind::Other => return None,
+            };
+            let codec = line.codec.as_ref().and(match kind {
+                TrackKind::Audio => Some("opus"),
+                TrackKind::Video => Some("vp8"),
+                TrackKind::Data => None,
+            });
+            Some(StreamTrackInfo {
+                kind,
+                mindex,
+                mid: TrackId(line.mid.clone()),
+                disabled: !line.is_live(),
+                codec: codec.map(str::to_owned),
+            })
+        });
+        tracks.collect()
+    }
+
+    /// The stream as others see it.
+    pub(super) fn info(&self) -> StreamInfo {
+        StreamInfo { id: self.stream, user_id: self.user.clone(), tracks: self.tracks() }
+    }
+
+    /// What can be subscribed to.
+    pub(super) fn feeds(&self, session: SessionId) -> impl Iterator<Item = Feed> {
+        self.lines.iter().filter(|line| line.is_live()).filter_map(move |line| {
+            Some(Feed {
+                stream: self.stream,
+                track: TrackId(line.mid.clone()),
+                publisher: session,
+                kind: line_kind(line)?,
+                audio_level: line.has_audio_level(),
+            })
+        })
+    }
+
+    /// Forgets who receives what.
+    pub(super) fn clear_legs(&mut self) {
+        self.listeners.clear();
+        for media in self.media.values_mut() {
+            media.legs.clear();
+        }
+    }
+
+    /// Somebody receives a track.
+    pub(super) fn add_leg(&mut self, track: &TrackId, leg: Leg) {
+        if let Some(media) = self.media.get_mut(&Mid::from(track.as_str())) {
+            media.legs.push(leg);
+        }
+    }
+
+    /// Who receives the track that this packet belongs to, and its kind. Says on the way what
+    /// a video publisher has to be told from time to time.
+    pub(super) fn legs(
+        &mut self,
+        packet: &RtpPacket,
+        bits_per_second: u64,
+        connection: &mut Connection,
+    ) -> Option<(LineKind, &[Leg])> {
+        let ssrc = *packet.header.ssrc;
+        let mid = match self.mids.get(&ssrc) {
+            Some(mid) => *mid,
+            None => self.learn(ssrc, connection)?,
+        };
+        let media = self.media.get_mut(&mid)?;
+        let now = packet.timestamp;
+        let told = media.bitrate_told_at.is_some_and(|at| now < at + BITRATE_INTERVAL);
+        if media.kind == LineKind::Video && !told {
+            media.bitrate_told_at = Some(now);
+            connection.run(|rtc| {
+                if let Some(stream) = rtc.direct_api().stream_rx(&packet.header.ssrc) {
+                    stream.request_remb(Bitrate::bps(bits_per_second));
+                }
+            });
+        }
+        Some((media.kind, &media.legs))
+    }
+
+    fn learn(&mut self, ssrc: u32, connection: &mut Connection) -> Option<Mid> {
+        self.ssrcs.insert(ssrc);
+        if self.ssrcs.len() > MAX_SSRCS {
+            tracing::debug!("publisher uses too many SSRCs");
+            connection.fail();
+            return None;
+        }
+        let mid = connection
+            .run(|rtc| rtc.direct_api().stream_rx(&ssrc.into()).map(|stream| stream.mid()))??;
+        self.mids.insert(ssrc, mid);
+        Some(mid)
+    }
+
+    /// Somebody needs a keyframe of this track.
+    pub(super) fn want_keyframe(&mut self, track: &TrackId) {
+        let media = self.media.get_mut(&Mid::from(track.as_str()));
+        if let Some(media) = media.filter(|media| media.kind == LineKind::Video) {
+            media.ration.want();
+        }
+    }
+
+    /// Asks for the keyframes that are due; whether there were any.
+    pub(super) fn ask_keyframes(&mut self, connection: &mut Connection, now: Instant) -> bool {
+        let mut asked = false;
+        for (mid, media) in &mut self.media {
+            if !media.ration.take(now) {
+                continue;
+            }
+            asked = true;
+            connection.run(|rtc| {
+                if let Some(stream) = rtc.direct_api().stream_rx_by_mid(*mid, None) {
+                    stream.request_keyframe(KeyframeRequestKind::Pli);
+                }
+            });
+        }
+        asked
+    }
+
+    /// When the next keyframe may be asked for.
+    pub(super) fn keyframe_due(&self) -> Option<Instant> {
+        self.media.values().filter_map(|media| media.ration.due()).min()
+    }
+
+    /// The client opened a data channel; its label means nothing.
+    pub(super) fn open_channel(&mut self, connection: &mut Connection) {
+        self.channels += 1;
+        if self.channels > MAX_CHANNELS {
+            tracing::debug!("publisher opens too many data channels");
+            connection.fail();
+        }
+    }
+
+    /// The client closed a data channel.
+    pub(super) const fn lose_channel(&mut self) {
+        self.channels = self.channels.saturating_sub(1);
+    }
+}
+
+const fn line_kind(line: &OfferedLine) -> Option<LineKind> {
+    match line.kind {
+        MediaKind::Audio => Some(LineKind::Audio),
+        MediaKind::Video => Some(LineKind::Video),
+        MediaKind::Application => Some(LineKind::Data),
+        MediaKind::Other => None,
+    }
+}

@@ -1,0 +1,444 @@
+//! A subscriber: the m-lines of its connection, what feeds them, and the offers about them
+//! (streams.md §10.3 to §10.5).
+//!
+//! m-lines are never removed: a line whose source goes is left inactive and taken by the next
+//! source of its kind. A line forwards only what the client has agreed to in an answer, so
+//! that it never takes the new source for the old one. One offer waits for an answer at most.
+
+use std::collections::BTreeSet;
+use std::collections::HashMap;
+use std::time::Instant;
+
+use rand::Rng;
+use str0m::channel::ChannelConfig;
+use str0m::channel::ChannelId;
+use str0m::media::MediaKind;
+use str0m::media::Mid;
+use str0m::media::Pt;
+use str0m::rtp::ExtensionValues;
+use str0m::rtp::RtpPacket;
+use str0m::rtp::RtpWrite;
+use str0m::rtp::Ssrc;
+
+use super::connection::Connection;
+use super::rewrite::Rewriter;
+use super::rewrite::Rewritten;
+use super::rewrite::Source;
+use super::sdp;
+use super::sdp::LineKind;
+use super::sdp::OfferLine;
+use super::sdp::SubscriberAnswer;
+use crate::model::SessionId;
+use crate::model::StreamId;
+use crate::model::StreamSubscription;
+use crate::model::TrackId;
+
+/// Data channels that a client may open; the official ones open one per answer.
+const MAX_CLIENT_CHANNELS: usize = 256;
+
+/// A track of a publisher, as far as a subscriber needs to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Feed {
+    pub(super) stream: StreamId,
+    pub(super) track: TrackId,
+    pub(super) publisher: SessionId,
+    pub(super) kind: LineKind,
+    pub(super) audio_level: bool,
+}
+
+/// State of one subscriber.
+#[derive(Debug, Default)]
+pub(super) struct Subscriber {
+    lines: Vec<Line>,
+    data_feeds: BTreeSet<(StreamId, TrackId)>,
+    channels: HashMap<StreamId, Channel>,
+    client_channels: usize,
+    /// The lines differ from the last offer.
+    changed: bool,
+    /// How many lines the unanswered offer has; lines added since come after them.
+    pending: Option<usize>,
+    version: u64,
+    data_started: bool,
+    answered: bool,
+}
+
+#[derive(Debug)]
+struct Line {
+    kind: LineKind,
+    mid: Mid,
+    ssrc: u32,
+    rtx_ssrc: u32,
+    feed: Option<Feed>,
+    /// What the last offer said.
+    offered: Option<Feed>,
+    /// What the client has agreed to.
+    active: Option<Feed>,
+    audio_level: bool,
+    rewriter: Rewriter,
+}
+
+#[derive(Debug)]
+enum Channel {
+    /// Messages wait for the client to accept the channel.
+    Opening {
+        id: ChannelId,
+        waiting: Vec<(bool, Vec<u8>)>,
+        bytes: usize,
+    },
+    Open {
+        id: ChannelId,
+    },
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// Sent on, or waiting for its channel.
+    Accepted,
+    /// The subscriber is too slow, or not there yet.
+    Dropped,
+}
+
+impl Subscriber {
+    /// How many m-lines the connection would have after adding `feeds`.
+    pub(super) fn lines_after(&self, feeds: &[Feed], removed: &[StreamSubscription]) -> usize {
+        let count = |kind: LineKind| {
+            let wanted = feeds.iter().filter(|f| f.kind == kind && !self.has(f)).count();
+            let free = self.lines.iter().filter(|line| line.kind == kind).filter(|line| {
+                line.feed.as_ref().is_none_or(|feed| removed.iter().any(|r| feed.matches(r)))
+            });
+            wanted.saturating_sub(free.count())
+        };
+        // One more for data, whether it is there already or not.
+        self.lines.len() + count(LineKind::Audio) + count(LineKind::Video) + 1
+    }
+
+    /// Is subscribed to this track.
+    fn has(&self, feed: &Feed) -> bool {
+        match feed.kind {
+            LineKind::Data => self.data_feeds.contains(&(feed.stream, feed.track.clone())),
+            _ => self.lines.iter().any(|line| {
+                let same = |f: &Feed| f.stream == feed.stream && f.track == feed.track;
+                line.feed.as_ref().is_some_and(same)
+            }),
+        }
+    }
+
+    /// Adds a subscription, on a free line of its kind or a new one.
+    pub(super) fn add(&mut self, feed: Feed, connection: &mut Connection, rng: &mut impl Rng) {
+        if self.has(&feed) {
+            return;
+        }
+        if feed.kind == LineKind::Data {
+            self.data_feeds.insert((feed.stream, feed.track));
+            if !self.lines.iter().any(|line| line.kind == LineKind::Data) {
+                let line = self.new_line(LineKind::Data, connection, rng);
+                self.lines.push(line);
+                self.changed = true;
+            }
+            return;
+        }
+        self.changed = true;
+        let free = self.lines.iter_mut().find(|l| l.kind == feed.kind && l.feed.is_none());
+        if let Some(line) = free {
+            line.feed = Some(feed);
+            return;
+        }
+        let mut line = self.new_line(feed.kind, connection, rng);
+        line.feed = Some(feed);
+        self.lines.push(line);
+    }
+
+    fn new_line(&self, kind: LineKind, connection: &mut Connection, rng: &mut impl Rng) -> Line {
+        let mid = Mid::from(self.lines.len().to_string().as_str());
+        let mut draw = || loop {
+            let ssrc = rng.next_u32();
+            if ssrc != 0 && !self.lines.iter().any(|l| l.ssrc == ssrc || l.rtx_ssrc == ssrc) {
+                break ssrc;
+            }
+        };
+        let (ssrc, rtx_ssrc) = (draw(), draw());
+        let (media, clock_hz) = match kind {
+            LineKind::Audio => (Some(MediaKind::Audio), 48_000),
+            LineKind::Video => (Some(MediaKind::Video), 90_000),
+            LineKind::Data => (None, 1),
+        };
+        if let Some(media) = media {
+            connection.run(|rtc| {
+                let mut api = rtc.direct_api();
+                api.declare_media(mid, media);
+                let rtx = (kind == LineKind::Video).then_some(Ssrc::from(rtx_ssrc));
+                api.declare_stream_tx(Ssrc::from(ssrc), rtx, mid, None);
+            });
+        }
+        // The first number stays in the lower half, where receivers can't misread a wrap.
+        let start =
+            Rewritten { seq: u64::from(rng.next_u32() & 0x7FFF), timestamp: rng.next_u32() };
+        Line {
+            kind,
+            mid,
+            ssrc,
+            rtx_ssrc,
+            feed: None,
+            offered: None,
+            active: None,
+            audio_level: false,
+            rewriter: Rewriter::new(clock_hz, start),
+        }
+    }
+
+    /// Ends every subscription that `gone` says; answers whether m-lines changed.
+    pub(super) fn remove(&mut self, gone: impl Fn(StreamId, &TrackId) -> bool) -> bool {
+        let mut changed = false;
+        for line in &mut self.lines {
+            if line.feed.as_ref().is_some_and(|feed| gone(feed.stream, &feed.track)) {
+                line.feed = None;
+                line.active = None;
+                line.rewriter.detach();
+                changed = true;
+            }
+        }
+        self.data_feeds.retain(|(stream, track)| !gone(*stream, track));
+        self.changed |= changed;
+        changed
+    }
+
+    /// Closes the data channel of a stream id that won't come back.
+    pub(super) fn close_channel(&mut self, stream: StreamId, connection: &mut Connection) {
+        if let Some(Channel::Open { id } | Channel::Opening { id, .. }) =
+            self.channels.remove(&stream)
+        {
+            connection.run(|rtc| rtc.direct_api().close_data_channel(id));
+        }
+    }
+
+    /// Every track that is subscribed to.
+    pub(super) fn subscriptions(&self) -> Vec<StreamSubscription> {
+        let media = self.lines.iter().filter_map(|line| line.feed.as_ref());
+        let media = media.map(|feed| (feed.stream, feed.track.clone()));
+        media
+            .chain(self.data_feeds.iter().cloned())
+            .map(|(stream_id, track)| StreamSubscription {
+                stream_id,
+                stream_track_id: Some(track),
+            })
+            .collect()
+    }
+
+    /// What is forwarded to which line, by publisher and its mid.
+    pub(super) fn active(&self) -> impl Iterator<Item = (usize, &Feed)> {
+        let lines = self.lines.iter().enumerate();
+        lines.filter_map(|(index, line)| Some((index, line.active.as_ref()?)))
+    }
+
+    /// The streams whose messages are wanted.
+    pub(super) fn data_streams(&self) -> impl Iterator<Item = StreamId> + '_ {
+        self.data_feeds.iter().map(|(stream, _)| *stream)
+    }
+
+    /// What feeds the line with this mid.
+    pub(super) fn feed_of(&self, mid: Mid) -> Option<&Feed> {
+        self.lines.iter().find(|line| line.mid == mid)?.active.as_ref()
+    }
+
+    /// Counts an offer, if there is something to offer and none waits for an answer; the lines
+    /// to offer and its version.
+    pub(super) fn take_offer(&mut self) -> Option<(Vec<OfferLine>, u64)> {
+        if !self.changed || self.pending.is_some() {
+            return None;
+        }
+        self.changed = false;
+        self.pending = Some(self.lines.len());
+        self.version += 1;
+        let lines = self.lines.iter_mut().map(|line| {
+            line.offered.clone_from(&line.feed);
+            OfferLine {
+                kind: line.kind,
+                ssrc: line.ssrc,
+                rtx_ssrc: line.rtx_ssrc,
+                msid: line.feed.as_ref().map(|feed| (feed.stream.0, feed.track.0.clone())),
+                audio_level: line.feed.as_ref().is_some_and(|feed| feed.audio_level),
+            }
+        });
+        Some((lines.collect(), self.version))
+    }
+
+    /// The kinds of the offered lines, if an offer waits for its answer.
+    pub(super) fn pending_kinds(&self) -> Option<Vec<LineKind>> {
+        let count = self.pending?;
+        Some(self.lines.iter().take(count).map(|line| line.kind).collect())
+    }
+
+    /// Takes the answer to the offer that waits for one.
+    pub(super) fn accept(
+        &mut self,
+        answer: &SubscriberAnswer,
+        connection: &mut Connection,
+        now: Instant,
+    ) -> Result<(), &'static str> {
+        let known = connection.run(|rtc| rtc.direct_api().remote_dtls_fingerprint().cloned());
+        if known.flatten().is_some_and(|known| known != answer.fingerprint) {
+            return Err("answer comes from another connection than the first one");
+        }
+        self.pending = None;
+        for (line, answered) in self.lines.iter_mut().zip(&answer.lines) {
+            let agreed = answered.accepted && line.offered == line.feed;
+            line.active = line.feed.clone().filter(|_| agreed);
+            line.audio_level = answered.audio_level;
+            if line.active.is_none() {
+                line.rewriter.detach();
+            }
+        }
+        let data = self.lines.iter().zip(&answer.lines);
+        let data = data.into_iter().any(|(line, a)| line.kind == LineKind::Data && a.accepted);
+        let start_data = data && !self.data_started;
+        let first = !self.answered;
+        let started = connection.run(|rtc| {
+            let mut api = rtc.direct_api();
+            if first {
+                api.set_remote_ice_credentials(answer.credentials.clone());
+                api.set_remote_fingerprint(answer.fingerprint.clone());
+                api.start_dtls(answer.active)?;
+            }
+            if start_data {
+                api.start_sctp(answer.active);
+            }
+            Ok::<_, str0m::RtcError>(())
+        });
+        if !matches!(started, Some(Ok(()))) {
+            connection.fail();
+            return Err("the connection can't be started");
+        }
+        self.answered = true;
+        self.data_started |= start_data;
+        connection.expect(now);
+        Ok(())
+    }
+
+    /// Sends a packet of the line's source; whether it went out.
+    pub(super) fn forward(
+        &mut self,
+        index: usize,
+        source: Source,
+        packet: &RtpPacket,
+        connection: &mut Connection,
+    ) -> bool {
+        let Some(line) = self.lines.get_mut(index) else { return false };
+        if !connection.is_up() {
+            // The library would keep what it can't send yet.
+            return false;
+        }
+        let now = packet.timestamp;
+        let (seq, timestamp) = (*packet.seq_no, packet.header.timestamp);
+        let Some(out) = line.rewriter.rewrite(source, seq, timestamp, now) else { return false };
+        let pt = if line.kind == LineKind::Audio { sdp::AUDIO_PT } else { sdp::VIDEO_PT };
+        let seen = &packet.header.ext_vals;
+        let extensions = ExtensionValues {
+            audio_level: seen.audio_level.filter(|_| line.audio_level),
+            voice_activity: seen.voice_activity.filter(|_| line.audio_level),
+            video_orientation: seen.video_orientation,
+            ..Default::default()
+        };
+        let write = RtpWrite::new(
+            Pt::new_with_value(pt),
+            out.seq.into(),
+            out.timestamp,
+            now,
+            packet.payload.clone(),
+        )
+        .marker(packet.header.marker)
+        .nackable(line.kind == LineKind::Video)
+        .ext_vals(extensions);
+        let ssrc = Ssrc::from(line.ssrc);
+        let sent = connection.run(|rtc| {
+            rtc.direct_api().stream_tx(&ssrc).map(|stream| stream.write_rtp(write)).is_some()
+        });
+        sent.unwrap_or(false)
+    }
+
+    /// Sends a message of `stream`, opening its channel if this is the first one.
+    pub(super) fn send(
+        &mut self,
+        stream: StreamId,
+        binary: bool,
+        message: &[u8],
+        max_waiting: usize,
+        connection: &mut Connection,
+    ) -> Delivery {
+        if !self.data_started || !connection.is_up() {
+            return Delivery::Dropped;
+        }
+        match self.channels.get_mut(&stream) {
+            Some(Channel::Open { id }) => write(*id, binary, message, connection),
+            Some(Channel::Opening { waiting, bytes, .. }) => {
+                if *bytes + message.len() > max_waiting {
+                    return Delivery::Dropped;
+                }
+                *bytes += message.len();
+                waiting.push((binary, message.to_vec()));
+                Delivery::Accepted
+            }
+            None => {
+                let config = ChannelConfig { label: stream.to_string(), ..Default::default() };
+                let created = connection.run(|rtc| rtc.direct_api().create_data_channel(config));
+                let Some(id) = created else { return Delivery::Dropped };
+                let waiting = vec![(binary, message.to_vec())];
+                let channel = Channel::Opening { id, waiting, bytes: message.len() };
+                self.channels.insert(stream, channel);
+                Delivery::Accepted
+            }
+        }
+    }
+
+    /// A data channel is open: one of ours, whose messages now leave, or one that the client
+    /// made and that is ignored. Answers how many messages were dropped.
+    pub(super) fn open_channel(&mut self, id: ChannelId, connection: &mut Connection) -> usize {
+        let ours = self
+            .channels
+            .values_mut()
+            .find(|channel| matches!(channel, Channel::Opening { id: known, .. } if *known == id));
+        let Some(channel) = ours else {
+            self.client_channels += 1;
+            if self.client_channels > MAX_CLIENT_CHANNELS {
+                tracing::debug!("subscriber opens too many data channels");
+                connection.fail();
+            }
+            return 0;
+        };
+        let opened = std::mem::replace(channel, Channel::Open { id });
+        let Channel::Opening { waiting, .. } = opened else { return 0 };
+        let sent = waiting.iter().map(|(binary, message)| write(id, *binary, message, connection));
+        sent.filter(|delivery| *delivery == Delivery::Dropped).count()
+    }
+
+    /// A data channel was closed; the next message of its stream opens a new one.
+    pub(super) fn lose_channel(&mut self, id: ChannelId) {
+        self.channels.retain(|_, channel| {
+            let (Channel::Open { id: known } | Channel::Opening { id: known, .. }) = channel;
+            *known != id
+        });
+    }
+}
+
+impl Feed {
+    /// A subscription item means this track.
+    pub(super) fn matches(&self, item: &StreamSubscription) -> bool {
+        means(item, self.stream, &self.track)
+    }
+}
+
+/// A subscription item means this track of this stream.
+pub(super) fn means(item: &StreamSubscription, stream: StreamId, track: &TrackId) -> bool {
+    item.stream_id == stream && item.stream_track_id.as_ref().is_none_or(|id| id == track)
+}
+
+fn write(id: ChannelId, binary: bool, message: &[u8], connection: &mut Connection) -> Delivery {
+    let written = connection.run(|rtc| match rtc.channel(id) {
+        Some(mut channel) => channel.write(binary, message),
+        None => Ok(false),
+    });
+    match written {
+        Some(Ok(true)) => Delivery::Accepted,
+        _ => Delivery::Dropped,
+    }
+}
