@@ -1,5 +1,7 @@
 //! Base58check: text for bytes, with four bytes of checksum against typing errors.
 
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
 use zeroize::Zeroizing;
 
 use super::error::CryptoError;
@@ -18,7 +20,8 @@ fn checksum(payload: &[u8]) -> [u8; 32] {
 /// Encodes `payload` and its checksum.
 #[must_use]
 pub fn encode(payload: &[u8]) -> String {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(payload.len() + CHECKSUM_BYTES));
+    let mut bytes =
+        Zeroizing::new(Vec::with_capacity(payload.len().saturating_add(CHECKSUM_BYTES)));
     bytes.extend_from_slice(payload);
     bytes.extend(checksum(payload).iter().take(CHECKSUM_BYTES));
     bs58::encode(bytes.as_slice()).into_string()

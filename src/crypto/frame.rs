@@ -27,6 +27,12 @@ use crate::model::TrackKind;
 pub(super) const IV_BYTES: usize = 12;
 pub(super) const TAG_BYTES: usize = 16;
 
+/// [`IV_BYTES`] as it is written into the frame; no other length is read.
+const IV_LENGTH: u8 = 12;
+
+/// What sealing adds, apart from the key id: tag, IV, two lengths and the level.
+const OVERHEAD_BYTES: usize = TAG_BYTES + IV_BYTES + 3;
+
 /// Clear bytes of every frame that we send.
 const CLEAR_BYTES: usize = 1;
 /// Clear bytes that audio frames can have.
@@ -186,7 +192,8 @@ impl FrameCryptor {
         Ok(out)
     }
 
-    /// [`seal`](Self::seal) into a buffer of the caller, whose content is replaced.
+    /// [`seal`](Self::seal) into a buffer of the caller, whose content is replaced, or cleared
+    /// if nothing can be sealed.
     ///
     /// # Errors
     ///
@@ -198,6 +205,7 @@ impl FrameCryptor {
         level: Level,
         out: &mut Vec<u8>,
     ) -> Result<(), FrameError> {
+        out.clear();
         if frame.is_empty() {
             return Err(FrameError::Empty);
         }
@@ -205,7 +213,6 @@ impl FrameCryptor {
             return Err(FrameError::TooLong);
         }
         let (id, id_length, cipher) = self.keys.sending().ok_or(FrameError::NoSendingKey)?;
-        out.clear();
         let overhead = OVERHEAD_BYTES.saturating_add(id.len());
         out.reserve(frame.len().saturating_add(overhead));
         out.extend_from_slice(frame);
@@ -266,10 +273,6 @@ impl FrameCryptor {
         Err(FrameError::NotAuthentic)
     }
 }
-
-const IV_LENGTH: u8 = 12;
-/// What sealing adds, apart from the key id.
-const OVERHEAD_BYTES: usize = TAG_BYTES + IV_BYTES + 3;
 
 /// The fields of a sealed frame, found from its end.
 struct Parts<'a> {
