@@ -2,6 +2,7 @@
 
 mod counterpart;
 mod publisher;
+mod sfu;
 mod subscriber;
 
 use std::time::Duration;
