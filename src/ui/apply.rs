@@ -63,7 +63,7 @@ pub fn apply(state: &mut State, event: Event) -> bool {
         Event::CallJoined { room, listen_only } => joined(state, room, listen_only),
         Event::CallLeft { room, fault } => left(state, &room, fault),
         Event::ParticipantsChanged(participants) => participants_changed(state, participants),
-        Event::Bridge(event) => return bridge(state, event),
+        Event::Bridge(event) => return bridge(state, *event),
         Event::Failed(fault) => failed(state, &fault),
         Event::AdmissionRequested(request) => admission(state, &request),
         Event::AdmissionWithdrawn(id) => return state.dialogs.withdraw(id, now),

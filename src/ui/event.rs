@@ -59,7 +59,7 @@ pub enum Event {
     /// Counters of the call, about once a second.
     StatsMeasured(CallStats),
     /// News from the bridge.
-    Bridge(model::Event),
+    Bridge(Box<model::Event>),
     /// Something that was asked for did not work.
     Failed(Fault),
     /// Somebody asks to be let in.

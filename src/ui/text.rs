@@ -177,7 +177,8 @@ fn is_blank(character: char) -> bool {
 /// Takes part in layout or direction but shows nothing (Unicode category Cf, variation
 /// selectors, and a few of category Mn that exist to be invisible), or has no meaning
 /// outside one system (private use).
-fn is_hidden(character: char) -> bool {
+#[must_use]
+pub fn is_hidden(character: char) -> bool {
     matches!(character,
         '\u{AD}' | '\u{34F}' | '\u{600}'..='\u{605}' | '\u{61C}' | '\u{6DD}' | '\u{70F}'
         | '\u{890}'..='\u{891}' | '\u{8E2}' | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}'

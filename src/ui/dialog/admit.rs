@@ -81,7 +81,7 @@ impl AdmitDialog {
         let (role, text) = if self.vouched {
             (Role::Good, format!("{} your invite vouches for this key", glyphs.good))
         } else {
-            let compare = "nothing vouches for this key: compare it by voice first";
+            let compare = "nobody vouches for it: compare it by voice first";
             (Role::Warn, format!("{} {compare}", glyphs.warn))
         };
         lines.extend(wrap(&text, columns).into_iter().map(|line| (role, line)));

@@ -59,12 +59,14 @@ impl CreateRoomDialog {
             (DialogAction::Edit(request), Field::Name) => input::edit(&mut self.name, request),
             (DialogAction::Paste(text), Field::Name) => input::paste(&mut self.name, &text),
             (DialogAction::Toggle, Field::Members) => self.toggle(),
-            (DialogAction::Edit(request), Field::Members) => match request {
-                InputRequest::InsertChar(' ')
-                | InputRequest::GoToNextChar
-                | InputRequest::GoToPrevChar => self.toggle(),
-                _ => {}
-            },
+            (
+                DialogAction::Edit(
+                    InputRequest::InsertChar(' ')
+                    | InputRequest::GoToNextChar
+                    | InputRequest::GoToPrevChar,
+                ),
+                Field::Members,
+            ) => self.toggle(),
             _ => {}
         }
         Outcome::Stay

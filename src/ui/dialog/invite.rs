@@ -10,6 +10,7 @@ use super::window::Window;
 use crate::ui::action::DialogAction;
 use crate::ui::event::Invite;
 use crate::ui::text::SafeText;
+use crate::ui::text::wrap;
 use crate::ui::theme::Role;
 use crate::ui::theme::Theme;
 
@@ -51,8 +52,9 @@ impl InviteDialog {
         let qr_width = self.qr.iter().map(|line| line.width()).max().unwrap_or(0);
         let width = window::text_width(screen, 64.max(u16::try_from(qr_width).unwrap_or(64)));
         let columns = usize::from(width);
-        let mut lines =
-            vec![(Role::Dialog, format!("Whoever has this can ask to be let into {}:", self.room))];
+        let intro = format!("Whoever has this can ask to be let into {}:", self.room);
+        let intro = wrap(&intro, columns).into_iter().map(|line| (Role::Dialog, line));
+        let mut lines: Vec<(Role, String)> = intro.collect();
         lines.push((Role::Dialog, String::new()));
         // The link is broken hard at the edge, so that it can be selected and pasted.
         let link: Vec<char> = self.link.chars().collect();

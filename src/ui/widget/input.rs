@@ -10,16 +10,20 @@ use unicode_width::UnicodeWidthStr;
 
 use super::line::Pen;
 use crate::ui::text::SafeText;
+use crate::ui::text::is_hidden;
 use crate::ui::theme::Role;
 use crate::ui::theme::Theme;
 
 /// Characters that can be typed into one line.
 const LIMIT: usize = 256;
 
-/// Applies one edit; refuses control characters and what would make the line too long.
+/// Applies one edit; refuses control and invisible characters, and what would make the line
+/// too long.
 pub fn edit(input: &mut Input, request: InputRequest) {
     if let InputRequest::InsertChar(character) = request
-        && (character.is_control() || input.value().chars().count() >= LIMIT)
+        && (character.is_control()
+            || is_hidden(character)
+            || input.value().chars().count() >= LIMIT)
     {
         return;
     }

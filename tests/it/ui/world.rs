@@ -50,7 +50,7 @@ pub fn room(name: &str, users: &[&str]) -> RoomInfo {
 /// News from the bridge, `seconds` after 14:02.
 pub fn news(seconds: i64, kind: EventKind) -> Event {
     let timestamp = Timestamp(1_795_356_120_000 + seconds * 1000);
-    Event::Bridge(BridgeEvent { timestamp, subscriptions: Vec::new(), kind })
+    Event::Bridge(Box::new(BridgeEvent { timestamp, subscriptions: Vec::new(), kind }))
 }
 
 /// Connected, with three rooms, not in a call.

@@ -21,6 +21,9 @@ const LOSS_PER_MILLE: u16 = 10;
 /// Columns of the level in figures.
 const FIGURES: usize = 4;
 
+/// A pane narrower than this leaves the figures to names.
+const FIGURES_FROM: usize = 36;
+
 /// The people of the call or of the room under the cursor.
 pub struct PeoplePane<'a> {
     /// People and cursor.
@@ -46,7 +49,8 @@ impl PeoplePane<'_> {
         let width = usize::from(area.width);
         let meter_width = if width >= 44 { 12 } else { 8 };
         let word_width = if width >= 30 { 9 } else { 0 };
-        let name_width = width.saturating_sub(meter_width + FIGURES + word_width + 7).max(3);
+        let figures = if width >= FIGURES_FROM { FIGURES } else { 0 };
+        let name_width = width.saturating_sub(meter_width + figures + word_width + 7).max(3);
         let mut pen = Pen::new(area, buf, self.theme);
         pen.put(Role::Accent, if selected && self.focused { glyphs.cursor } else { " " });
         let here = person.presence == Presence::InCall;
@@ -71,16 +75,16 @@ impl PeoplePane<'_> {
             let off = person.muted;
             let place = Rect { width: (meter_width as u16).min(pen.rest().width), ..pen.rest() };
             pen.skip(meter_width);
-            if !off && !person.meter.is_silent() {
+            if figures > 0 && !off && !person.meter.is_silent() {
                 pen.put(Role::Dim, &format!("{:>4}", person.meter.level_db()));
             } else {
-                pen.skip(FIGURES);
+                pen.skip(figures);
             }
-            let (word, role) = word(person);
+            let (word, role) = word(person, true);
             pen.skip(1).put(role, &word);
             Meter { state: &person.meter, off, theme: self.theme }.render(place, buf);
         } else {
-            let (word, role) = word(person);
+            let (word, role) = word(person, self.in_call);
             pen.put(role, &word);
         }
         if selected && self.focused {
@@ -121,12 +125,13 @@ fn trust_mark(person: &PersonRow, theme: &Theme) -> (&'static str, Role) {
 }
 
 /// The one word about a person that matters most.
-fn word(person: &PersonRow) -> (String, Role) {
+fn word(person: &PersonRow, in_call: bool) -> (String, Role) {
     let loss = person.loss_per_mille.filter(|loss| *loss >= LOSS_PER_MILLE);
     let (word, role) = match person.presence {
         _ if person.trust == Trust::Changed => ("new key!", Role::Bad),
         Presence::Offline => ("offline", Role::Dim),
         Presence::Online => ("online", Role::Dim),
+        Presence::InCall if !in_call => ("in the call", Role::Base),
         Presence::InCall if !person.publishing => ("listening", Role::Dim),
         Presence::InCall if person.muted => ("muted", Role::Muted),
         Presence::InCall => match loss {

@@ -180,7 +180,7 @@ impl StagePane<'_> {
         let lines = self.welcome_lines();
         let count = u16::try_from(lines.len()).unwrap_or(0);
         let mut body = area;
-        if area.width >= width && area.height >= height + count + 1 {
+        if area.width >= width && area.height > height + count {
             let top = area.y + (area.height - height - count - 1) / 2;
             let place = Rect { x: area.x + (area.width - width) / 2, y: top, width, height };
             Banner { text: WORDMARK, role: Role::Accent, theme }.render(place, buf);
