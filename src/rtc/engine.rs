@@ -8,6 +8,7 @@
 //! transmits until each answers `None`.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -76,6 +77,10 @@ const KEEPALIVE: Duration = Duration::from_secs(2);
 const REPLAY_WINDOW: usize = 1024;
 /// Longest message that we receive. Janus buffers 64 KiB.
 const MAX_RECEIVED_MESSAGE: u32 = 64 * 1024;
+/// First bytes of DTLS records, as opposed to STUN and RTP on the same port (RFC 7983).
+const DTLS_FIRST_BYTES: RangeInclusive<u8> = 20..=63;
+/// Records held back at most.
+const MAX_HELD: usize = 32;
 /// Between the wire and every other interceptor.
 const TAP_SLOT: Slot = Slot::Custom(500);
 
@@ -108,6 +113,8 @@ pub(super) struct Engine {
     /// sends what it began only when a timer fires, up to 200 ms later.
     kick: Option<Instant>,
     now: Instant,
+    /// DTLS records that came too early, while they are held back.
+    held: Option<Vec<(SocketAddr, SocketAddr, BytesMut)>>,
     closed: bool,
 }
 
@@ -144,7 +151,7 @@ impl Engine {
             .with_interceptor_registry(registry)
             .build(now)
             .map_err(RtcError::engine("new connection"))?;
-        let mut engine = Self { connection, tap, kick: None, now, closed: false };
+        let mut engine = Self { connection, tap, kick: None, now, held: None, closed: false };
         for (rank, address) in addresses.iter().enumerate() {
             engine
                 .add_host_candidate(rank, *address)
@@ -250,6 +257,13 @@ impl Engine {
         payload: &[u8],
     ) {
         self.now = now;
+        let is_dtls = payload.first().is_some_and(|first| DTLS_FIRST_BYTES.contains(first));
+        if let Some(held) = self.held.as_mut().filter(|_| is_dtls) {
+            if held.len() < MAX_HELD {
+                held.push((local, from, BytesMut::from(payload)));
+            }
+            return;
+        }
         let transport = TransportContext {
             local_addr: local,
             peer_addr: from,
@@ -260,6 +274,21 @@ impl Engine {
         if let Err(error) = self.connection.handle_read(TaggedBytesMut { now, transport, message })
         {
             tracing::debug!(%error, "datagram refused");
+        }
+    }
+
+    /// Holds DTLS records back until [`release_data`](Self::release_data).
+    ///
+    /// An SFU begins SCTP as soon as it has accepted our first data line, before its answer can
+    /// be here. The engine would drop that beginning, and the next attempt comes 3 s later.
+    pub(super) fn hold_data(&mut self) {
+        self.held.get_or_insert_default();
+    }
+
+    /// Lets the engine see what was held back, and what comes from now on.
+    pub(super) fn release_data(&mut self, now: Instant) {
+        for (local, from, payload) in self.held.take().unwrap_or_default() {
+            self.handle_datagram(now, local, from, &payload);
         }
     }
 

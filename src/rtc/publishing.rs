@@ -76,8 +76,7 @@ pub(super) struct Publishing {
     channel: Option<RTCDataChannelId>,
     channel_open: bool,
     offering: bool,
-    /// What our last offer said.
-    offered: SessionFacts,
+    /// What the last answer said.
     answered: SessionFacts,
     dropped: u64,
 }
@@ -93,7 +92,6 @@ impl Publishing {
             channel: None,
             channel_open: false,
             offering: false,
-            offered: SessionFacts::default(),
             answered: SessionFacts::default(),
             dropped: 0,
         }
@@ -181,11 +179,14 @@ impl Publishing {
     fn offer(&mut self, now: Instant, restart: bool) -> Result<String, RtcError> {
         if self.offering {
             self.engine.roll_back(now)?;
+            self.engine.release_data(now);
             self.offering = false;
         }
         let offer = self.engine.offer(now, restart)?;
         self.offering = true;
-        self.offered = SessionFacts::parse(&offer)?;
+        if !self.answered.has_data() && SessionFacts::parse(&offer)?.has_data() {
+            self.engine.hold_data();
+        }
         for track in self.tracks.values_mut() {
             let line = self.engine.connection.rtp_transceiver(track.index);
             track.mid = line.and_then(|line| line.mid().clone()).map(Bytes::from);
@@ -200,6 +201,7 @@ impl Publishing {
         let facts = SessionFacts::parse(sdp)?;
         let description = RTCSessionDescription::answer(filter::answer_for_engine(sdp));
         self.engine.set_remote(now, description)?;
+        self.engine.release_data(now);
         self.offering = false;
         self.engine.configure_rtp(std::iter::once(VP8_TYPE), facts.reduced_rtcp());
         for track in self.tracks.values_mut() {
