@@ -11,6 +11,7 @@ use super::spec::DeviceSpec;
 use super::synthetic::NullOutput;
 use super::synthetic::SilenceInput;
 use super::synthetic::ToneInput;
+use super::voice::VoiceInput;
 
 /// Something that hears: 48 kHz mono.
 pub trait AudioInput: Send {
@@ -68,6 +69,7 @@ pub fn open_input(spec: &DeviceSpec) -> Result<Box<dyn AudioInput>, DeviceError>
         DeviceSpec::Named(name) => real::open_input(Some(name)),
         DeviceSpec::File(path) => Ok(Box::new(FileInput::open(path)?)),
         DeviceSpec::Tone(hertz) => Ok(Box::new(ToneInput::new(*hertz))),
+        DeviceSpec::Voice(number) => Ok(Box::new(VoiceInput::new(*number))),
         DeviceSpec::Silence => Ok(Box::new(SilenceInput::default())),
         DeviceSpec::Null => refuse(spec, Direction::Input),
     }
@@ -84,7 +86,9 @@ pub fn open_output(spec: &DeviceSpec) -> Result<Box<dyn AudioOutput>, DeviceErro
         DeviceSpec::Named(name) => real::open_output(Some(name)),
         DeviceSpec::File(path) => Ok(Box::new(FileOutput::create(path)?)),
         DeviceSpec::Null => Ok(Box::new(NullOutput::default())),
-        DeviceSpec::Tone(_) | DeviceSpec::Silence => refuse(spec, Direction::Output),
+        DeviceSpec::Tone(_) | DeviceSpec::Voice(_) | DeviceSpec::Silence => {
+            refuse(spec, Direction::Output)
+        }
     }
 }
 

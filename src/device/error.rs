@@ -29,7 +29,7 @@ impl std::fmt::Display for Direction {
 pub enum DeviceError {
     /// The name of the device can't be understood.
     #[error(
-        "`{spec}` names no device: {why}; use default, a device's name, file:PATH, tone:HZ, silence or null"
+        "`{spec}` names no device: {why}; use default, a device's name, file:PATH, tone:HZ, voice:N, silence or null"
     )]
     Spec {
         /// What was given.

@@ -13,6 +13,7 @@ pub mod list;
 mod real;
 pub mod spec;
 mod synthetic;
+mod voice;
 
 pub use audio::AudioInput;
 pub use audio::AudioOutput;

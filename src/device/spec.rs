@@ -18,6 +18,8 @@ pub enum DeviceSpec {
     File(PathBuf),
     /// A sine of so many hertz at half of full scale.
     Tone(f32),
+    /// A synthetic talker; the number chooses the voice.
+    Voice(u32),
     /// A microphone that hears nothing.
     Silence,
     /// A speaker that nobody hears.
@@ -35,6 +37,10 @@ impl FromStr for DeviceSpec {
             Some(("tone", hertz)) => match hertz.parse::<f32>() {
                 Ok(hertz) if (1.0..=20_000.0).contains(&hertz) => Ok(Self::Tone(hertz)),
                 _ => refuse("a frequency of 1 to 20000 must follow `tone:`"),
+            },
+            Some(("voice", number)) => match number.parse() {
+                Ok(number) => Ok(Self::Voice(number)),
+                Err(_) => refuse("a number must follow `voice:`"),
             },
             _ => match text.trim() {
                 "" => refuse("it is empty"),
@@ -54,6 +60,7 @@ impl fmt::Display for DeviceSpec {
             Self::Named(name) => f.write_str(name),
             Self::File(path) => write!(f, "file:{}", path.display()),
             Self::Tone(hertz) => write!(f, "tone:{hertz}"),
+            Self::Voice(number) => write!(f, "voice:{number}"),
             Self::Silence => f.write_str("silence"),
             Self::Null => f.write_str("null"),
         }
