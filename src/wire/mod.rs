@@ -11,9 +11,11 @@
 
 pub mod authorization;
 pub mod dto;
+pub mod handshake;
 pub mod mux;
 pub mod notification;
 pub mod pson;
+pub mod record;
 pub mod rpc;
 pub mod subscription;
 pub mod url;

@@ -28,7 +28,7 @@ pub struct Limits {
 
 impl Limits {
     /// Room for the largest call there is: 16 384 members with their keys.
-    pub const FRAME: Self = Self { depth: 64, values: 1 << 19, bytes: 6 << 20 };
+    pub const FRAME: Self = Self { depth: 64, values: 1 << 19, bytes: 16 << 20 };
 }
 
 impl Default for Limits {

@@ -2,5 +2,7 @@
 
 mod data;
 mod dto;
+mod handshake;
 mod pson;
+mod record;
 mod rpc;
