@@ -313,3 +313,22 @@ impl Connection {
 fn receive<'a>(endpoint: &Endpoint, from: SocketAddr, data: &'a [u8]) -> Option<Receive<'a>> {
     Receive::new(Protocol::Udp, from, endpoint.label(from), data).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_library_ends_the_connection_and_nothing_else() {
+        let now = Instant::now();
+        let candidates = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 4000))];
+        let endpoint = Endpoint::new(4000, candidates, 1000).unwrap();
+        let mut connection = Connection::new(&endpoint, false, now);
+        assert_eq!(connection.run(|_| 1), Some(1));
+        assert!(connection.run(|_| -> u8 { panic!("on purpose") }).is_none());
+        assert!(connection.is_dead());
+        assert_eq!(connection.run(|_| 1), None);
+        assert!(matches!(connection.poll(now), Polled::Wait));
+        assert_eq!(connection.wake(now), None);
+    }
+}

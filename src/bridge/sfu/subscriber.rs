@@ -33,8 +33,8 @@ use crate::model::StreamId;
 use crate::model::StreamSubscription;
 use crate::model::TrackId;
 
-/// Data channels that a client may open; the official ones open one per answer.
-const MAX_CLIENT_CHANNELS: usize = 256;
+/// Data channels that a client may keep open; the official ones open one more at each answer.
+const MAX_CLIENT_CHANNELS: usize = 2048;
 
 /// A track of a publisher, as far as a subscriber needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -413,10 +413,14 @@ impl Subscriber {
 
     /// A data channel was closed; the next message of its stream opens a new one.
     pub(super) fn lose_channel(&mut self, id: ChannelId) {
+        let ours = self.channels.len();
         self.channels.retain(|_, channel| {
             let (Channel::Open { id: known } | Channel::Opening { id: known, .. }) = channel;
             *known != id
         });
+        if self.channels.len() == ours {
+            self.client_channels = self.client_channels.saturating_sub(1);
+        }
     }
 }
 

@@ -1,1 +1,3 @@
 //! Tests of the `bridge` layer.
+
+mod sfu;

@@ -29,7 +29,7 @@ pub(in super::super) struct Room {
     pub(super) number: u64,
     pub(super) participants: BTreeMap<ClientId, Participant>,
     pub(super) peers: BTreeMap<SessionId, Peer>,
-    /// Connections with something to work off, and whether they were told the time already.
+    /// Connections with something to work off.
     pub(super) dirty: BTreeSet<SessionId>,
 }
 
@@ -166,8 +166,7 @@ impl Room {
         }
     }
 
-    /// Takes a datagram for one connection. Answers whether it was an authentic STUN message,
-    /// if it was one at all.
+    /// Takes a datagram for one connection.
     pub(in super::super) fn handle_packet(
         &mut self,
         session: SessionId,

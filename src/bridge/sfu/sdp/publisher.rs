@@ -90,6 +90,7 @@ pub(in super::super) struct Negotiated {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in super::super) struct PublisherOffer {
     transport: RemoteTransport,
+    bundled: bool,
     pub(in super::super) lines: Vec<OfferedLine>,
 }
 
@@ -120,7 +121,7 @@ impl PublisherOffer {
             lines.push(line);
         }
         let transport = transport.ok_or("no m-line in a BUNDLE group")?;
-        Ok(Self { transport, lines })
+        Ok(Self { transport, bundled: bundle.is_some(), lines })
     }
 
     /// Our DTLS role: whatever the client leaves us, active if it has no preference.
@@ -161,8 +162,10 @@ impl PublisherOffer {
     ) -> String {
         let mut out = String::new();
         local.write_head(&mut out, session, version, "-");
-        let supported = self.lines.iter().filter(|line| line.is_supported());
-        write_bundle(&mut out, supported.map(|line| line.mid.as_str()));
+        if self.bundled {
+            let supported = self.lines.iter().filter(|line| line.is_supported());
+            write_bundle(&mut out, supported.map(|line| line.mid.as_str()));
+        }
         out.push_str("a=extmap-allow-mixed\r\na=msid-semantic: WMS *\r\n");
         for line in &self.lines {
             if !line.is_supported() {
@@ -404,4 +407,107 @@ fn read_sources(section: &Section<'_>, retransmissions: bool) -> Vec<(u32, Optio
         sources.push((number, rtx.filter(|rtx| retransmissions && *rtx != 0 && *rtx != number)));
     }
     sources
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a browser offers for a microphone, a camera and a data channel, shortened only in
+    /// its list of video codecs.
+    const BROWSER: &str = "v=0\r\n\
+        o=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\
+        a=group:BUNDLE 0 1 2\r\na=extmap-allow-mixed\r\na=msid-semantic: WMS s1\r\n\
+        m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126\r\nc=IN IP4 0.0.0.0\r\n\
+        a=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:ETEn\r\na=ice-pwd:OtSK0WpNtpUjkY4+86js7Z/l\r\n\
+        a=ice-options:trickle\r\n\
+        a=fingerprint:sha-256 7B:8B:F0:65:5F:78:E2:51:3B:AC:6F:F3:3F:46:1B:35:DC:B8:5F:64:1A:24:\
+C2:43:F0:A1:58:D0:A1:2C:19:08\r\n\
+        a=setup:actpass\r\na=mid:0\r\n\
+        a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n\
+        a=extmap:2 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time\r\n\
+        a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n\
+        a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
+        a=sendrecv\r\na=msid:s1 t1\r\na=rtcp-mux\r\na=rtcp-rsize\r\n\
+        a=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\n\
+        a=fmtp:111 minptime=10;useinbandfec=1\r\na=rtpmap:63 red/48000/2\r\n\
+        a=fmtp:63 111/111\r\na=rtpmap:9 G722/8000\r\na=rtpmap:0 PCMU/8000\r\n\
+        a=rtpmap:8 PCMA/8000\r\na=rtpmap:13 CN/8000\r\na=rtpmap:110 telephone-event/48000\r\n\
+        a=rtpmap:126 telephone-event/8000\r\na=ssrc:2332 cname:c\r\na=ssrc:2332 msid:s1 t1\r\n\
+        m=video 9 UDP/TLS/RTP/SAVPF 102 103 96 97\r\nc=IN IP4 0.0.0.0\r\n\
+        a=ice-ufrag:ETEn\r\na=ice-pwd:OtSK0WpNtpUjkY4+86js7Z/l\r\na=setup:actpass\r\na=mid:1\r\n\
+        a=extmap:14 urn:ietf:params:rtp-hdrext:toffset\r\na=extmap:13 urn:3gpp:video-orientation\r\n\
+        a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n\
+        a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\na=extmap:10 urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id\r\n\
+        a=sendrecv\r\na=msid:s1 t2\r\na=rtcp-mux\r\na=rtcp-rsize\r\n\
+        a=rtpmap:102 H264/90000\r\na=rtcp-fb:102 nack pli\r\n\
+        a=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f\r\n\
+        a=rtpmap:103 rtx/90000\r\na=fmtp:103 apt=102\r\na=rtpmap:96 VP8/90000\r\n\
+        a=rtcp-fb:96 goog-remb\r\na=rtcp-fb:96 transport-cc\r\na=rtcp-fb:96 ccm fir\r\n\
+        a=rtcp-fb:96 nack\r\na=rtcp-fb:96 nack pli\r\na=rtpmap:97 rtx/90000\r\n\
+        a=fmtp:97 apt=96\r\na=ssrc-group:FID 1001 1002\r\na=ssrc:1001 cname:c\r\n\
+        a=ssrc:1002 cname:c\r\n\
+        m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\n\
+        a=ice-ufrag:ETEn\r\na=ice-pwd:OtSK0WpNtpUjkY4+86js7Z/l\r\na=setup:actpass\r\na=mid:2\r\n\
+        a=sctp-port:5000\r\na=max-message-size:262144\r\n";
+
+    fn read(text: &str, negotiated: &mut Negotiated) -> Result<PublisherOffer, &'static str> {
+        PublisherOffer::read(&Description::parse(text, 100_000, 64)?, negotiated)
+    }
+
+    #[test]
+    fn an_offer_of_a_browser_is_reduced_to_opus_vp8_and_data() {
+        let mut negotiated = Negotiated::default();
+        let offer = read(BROWSER, &mut negotiated).unwrap();
+        assert!(offer.lines.iter().all(OfferedLine::is_live));
+        let [audio, video, _] = offer.lines.as_slice() else { panic!("three lines") };
+        let opus = audio.codec.as_ref().unwrap();
+        assert_eq!((opus.payload_type, opus.retransmission, opus.in_band_fec), (111, None, true));
+        assert_eq!(opus.extensions, [(1, 0), (3, 2), (4, 1)]);
+        assert_eq!(opus.sources, [(2332, None)]);
+        let vp8 = video.codec.as_ref().unwrap();
+        assert_eq!((vp8.payload_type, vp8.retransmission), (96, Some(97)));
+        assert_eq!(vp8.feedback, VIDEO_FEEDBACK);
+        assert_eq!(vp8.sources, [(1001, Some(1002))]);
+        assert_eq!(offer.setup(), Setup::Active);
+        let reduced = offer.write_reduced(&offer.lines, Setup::Active);
+        for gone in ["H264", "red/", "PCMU", "sendrecv", "actpass", "candidate", "toffset"] {
+            assert!(!reduced.contains(gone), "{gone}");
+        }
+        // What we write we can read, with the same meaning.
+        let again = read(&reduced, &mut negotiated).unwrap();
+        let codecs = |offer: &PublisherOffer| -> Vec<_> {
+            offer.lines.iter().map(|line| (line.mid.clone(), line.codec.clone())).collect()
+        };
+        assert_eq!(codecs(&again), codecs(&offer));
+    }
+
+    #[test]
+    fn numbers_once_agreed_stay() {
+        let mut negotiated = Negotiated::default();
+        read(BROWSER, &mut negotiated).unwrap();
+        let settled = negotiated.clone();
+        let cases = [
+            ("opus elsewhere", BROWSER.replace("111", "109")),
+            ("opus on the number of vp8", BROWSER.replace("111", "96")),
+        ];
+        for (name, text) in cases {
+            let offer = read(&text, &mut negotiated).unwrap();
+            assert!(offer.lines.first().is_some_and(|line| line.codec.is_none()), "{name}");
+            assert_eq!(negotiated, settled, "{name}");
+        }
+        let moved = BROWSER.replace("a=extmap:1 ", "a=extmap:3 ");
+        let offer = read(&moved, &mut negotiated).unwrap();
+        assert!(offer.lines.first().is_some_and(|line| !line.has_audio_level()));
+    }
+
+    #[test]
+    fn second_data_section_is_refused() {
+        let (_, data) = BROWSER.split_once("m=application").unwrap();
+        let second = format!("m=application{}", data.replace("a=mid:2", "a=mid:3"));
+        let text = BROWSER.replace("BUNDLE 0 1 2", "BUNDLE 0 1 2 3") + &second;
+        let offer = read(&text, &mut Negotiated::default()).unwrap();
+        let live: Vec<bool> = offer.lines.iter().map(OfferedLine::is_live).collect();
+        assert_eq!(live, [true, true, true, false]);
+    }
 }

@@ -1,6 +1,8 @@
 //! The driver on a real socket: one smoke test of the whole way.
 
 use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -32,7 +34,8 @@ impl Wired {
     async fn step(&mut self) {
         let (out, wake) = self.client.drain(Instant::now());
         for (to, data) in out {
-            self.socket.send_to(&data, to).await.unwrap();
+            // Not every address of the SFU can be reached from loopback.
+            let _ = self.socket.send_to(&data, to).await;
         }
         let mut buffer = [0; 2000];
         tokio::select! {
@@ -48,9 +51,27 @@ impl Wired {
 }
 
 #[tokio::test]
-async fn packets_cross_a_real_socket() {
-    let config = SfuConfig { bind: (Ipv4Addr::LOCALHOST, 0).into(), ..SfuConfig::default() };
+async fn packets_cross_a_socket_on_loopback() {
+    call_over((Ipv4Addr::LOCALHOST, 0).into()).await;
+}
+
+#[tokio::test]
+async fn packets_cross_a_socket_on_all_addresses() {
+    call_over((Ipv4Addr::UNSPECIFIED, 0).into()).await;
+}
+
+#[tokio::test]
+async fn packets_cross_a_socket_of_both_families() {
+    // A machine may be without IPv6.
+    if UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).await.is_ok() {
+        call_over((Ipv6Addr::UNSPECIFIED, 0).into()).await;
+    }
+}
+
+async fn call_over(bind: SocketAddr) {
+    let config = SfuConfig { bind, ..SfuConfig::default() };
     let (sfu, mut events) = Sfu::start(config).await.unwrap();
+    assert_eq!(sfu.local_addr().ip(), bind.ip());
     let room = "room".into();
     let (alice, bob) = (ClientId(1), ClientId(2));
     let stream = sfu.join(&room, alice, &"alice".into()).await.unwrap();
@@ -60,7 +81,6 @@ async fn packets_cross_a_real_socket() {
     let (offer, mids) = publisher.client.offer(&[Audio], false);
     let published = sfu.publish(&room, alice, offer).await.unwrap();
     publisher.client.take_answer(&published.answer_sdp, Instant::now());
-    let started = Instant::now();
     let event = loop {
         tokio::select! {
             event = events.recv() => break event.unwrap(),
@@ -68,7 +88,6 @@ async fn packets_cross_a_real_socket() {
         }
     };
     assert!(matches!(event, SfuEvent::PublisherConnected { .. }), "{event:?}");
-    println!("publisher connected after {:?}", started.elapsed());
     assert_eq!(sfu.list(&room).await.unwrap().len(), 1);
 
     let mut subscriber = Wired::new().await;
