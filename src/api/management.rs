@@ -95,7 +95,6 @@ fn text_of(value: Option<&Value>) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that meets the unexpected must fail")]
 mod tests {
     use super::*;
 

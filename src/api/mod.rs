@@ -1,8 +1,59 @@
-//! The public library: `Endpoint` connects, `Connection` and `StreamApi` do the rest.
+//! The public library: [`Endpoint`] connects, [`Connection`] and [`StreamApi`] do the rest.
+//!
+//! [`Connection`] is about Contexts, users and events; [`StreamApi`] about Stream Rooms and
+//! what happens in them, with the method names of the PrivMX StreamApi.
 
+mod audio;
+mod call;
+mod call_task;
+mod connection;
+mod dedup;
+mod dispatch;
+mod endpoint;
 mod error;
+mod event_queue;
+mod joined;
+mod listener;
 mod management;
+mod presence;
+mod publish;
+mod query;
+mod room;
+mod room_state;
+mod roster;
+mod rpc;
+mod stream_api;
+mod subscribe;
+mod users;
 
+pub use call::Call;
+pub use call::CallConfig;
+pub use call::CallLimits;
+pub use call::CallMessage;
+pub use call::CallMessages;
+pub use call::CallStatus;
+pub use connection::Connection;
+pub use connection::ConnectionState;
+pub use endpoint::ConnectOptions;
+pub use endpoint::Endpoint;
 pub use error::ApiError;
+pub use event_queue::EventQueue;
+pub use listener::RemoteStreamEvent;
+pub use listener::RemoteStreamListener;
 pub use management::ApiKey;
 pub use management::ManagementClient;
+pub use query::ContextEventType;
+pub use query::EventSelector;
+pub use query::StreamEventType;
+pub use query::context_query;
+pub use query::stream_queries;
+pub use room::NewStreamRoom;
+pub use room::StreamRoomChange;
+pub use roster::Person;
+pub use stream_api::LocalTrack;
+pub use stream_api::SUBSCRIBE_PATIENCE;
+pub use stream_api::StreamApi;
+pub use users::UserVerifier;
+pub use users::VerificationRequest;
+
+pub use crate::device::DeviceSpec;

@@ -7,6 +7,9 @@ use std::collections::BTreeMap;
 use std::collections::HashMap;
 
 use crate::model::SubscriptionId;
+use crate::wire::dto::event::Event;
+
+use super::session::Notification;
 
 /// How many channels a session may hold (transport.md §6.6).
 pub const MAX_SUBSCRIPTIONS: usize = 128;
@@ -85,6 +88,16 @@ impl SubscriptionTable {
         server_ids.iter().filter_map(|id| self.by_server_id.get(id).cloned()).collect()
     }
 
+    /// Puts our ids in the place of the bridge's, and finds the channels that matched.
+    #[must_use]
+    pub fn notification(&self, mut event: Event) -> Notification {
+        let server_ids: Vec<_> = event.subscriptions.into_iter().map(|id| id.0).collect();
+        event.subscriptions = self.translate(&server_ids);
+        let matched = event.subscriptions.iter().filter_map(|id| self.entries.get(id));
+        let channels = matched.map(|entry| entry.channel.clone()).collect();
+        Notification { event, channels }
+    }
+
     /// How many there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -99,7 +112,6 @@ impl SubscriptionTable {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that meets the unexpected must fail")]
 mod tests {
     use super::*;
 
@@ -111,7 +123,7 @@ mod tests {
         let (same, channel) = table.channels().pop().unwrap();
         assert_eq!((same, channel.as_str()), (id.clone(), "streamroom/update|containerId=r"));
         table.rebind(&id, "bb");
-        assert_eq!(table.translate(&["aa".into(), "bb".into()]), [id.clone()]);
+        assert_eq!(table.translate(&["aa".into(), "bb".into()]), std::slice::from_ref(&id));
         assert_eq!(table.remove(std::slice::from_ref(&id)), ["bb"]);
         assert!(table.is_empty());
         assert_eq!(table.translate(&["bb".into()]), []);

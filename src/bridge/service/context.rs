@@ -10,8 +10,6 @@ use super::outcome::Caller;
 use super::outcome::Notice;
 use super::outcome::Outcome;
 use super::outcome::Page;
-use super::outcome::Profile;
-use super::outcome::Recipients;
 use super::outcome::Target;
 use super::user;
 use crate::bridge::store::ContextRecord;
@@ -61,7 +59,7 @@ pub fn list(tx: &Tx<'_>, caller: &Caller, page: &Page) -> Result<Value, ServiceE
             found.push((context, record));
         }
     }
-    found.sort_by_key(|(context, _)| context.created);
+    found.sort_by(|(a, _), (b, _)| (a.created, &a.id).cmp(&(b.created, &b.id)));
     let (page, count) = page.cut(found, |(context, _)| context.id.as_str())?;
     let contexts: Vec<Value> = page.iter().map(|(context, record)| view(context, record)).collect();
     Ok(json!({"contexts": contexts, "count": count}))
@@ -129,8 +127,7 @@ pub fn send_custom_event(
                 "key": key,
                 "eventData": event.data,
             }),
-            to: Recipients::Keys(vec![pub_key.clone()]),
-            profile: Profile::Both,
+            to: vec![pub_key.clone()],
         });
     }
     Ok(Outcome { reply: json!("OK"), notify, media: Vec::new() })

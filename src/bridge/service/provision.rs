@@ -11,8 +11,6 @@ use super::outcome::MediaCommand;
 use super::outcome::Notice;
 use super::outcome::Outcome;
 use super::outcome::Page;
-use super::outcome::Profile;
-use super::outcome::Recipients;
 use super::outcome::Target;
 use super::policy;
 use crate::bridge::store::ApiKeyRecord;
@@ -300,8 +298,7 @@ fn user_notice(
             "userId": user.user.as_str(),
             "pubKey": user.pub_key,
         }),
-        to: Recipients::Keys(to),
-        profile: Profile::Both,
+        to,
     }
 }
 

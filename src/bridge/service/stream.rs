@@ -7,8 +7,6 @@ use super::error::ServiceError;
 use super::outcome::Caller;
 use super::outcome::Notice;
 use super::outcome::Outcome;
-use super::outcome::Profile;
-use super::outcome::Recipients;
 use super::outcome::keys_of;
 use super::policy;
 use super::policy::Roles;
@@ -56,8 +54,7 @@ impl Audience {
             solution: self.solution.clone(),
             kind,
             data,
-            to: Recipients::Keys(self.keys.clone()),
-            profile: Profile::Both,
+            to: self.keys.clone(),
         }
     }
 }
@@ -131,8 +128,7 @@ pub fn send_custom_event(
             "keyId": event.key_id,
             "eventData": event.data,
         }),
-        to: Recipients::Keys(keys_of(&to, &tx.users(&room.context)?)),
-        profile: Profile::Both,
+        to: keys_of(&to, &tx.users(&room.context)?),
     };
     Ok(Outcome { reply: json!("OK"), notify: vec![notice], media: Vec::new() })
 }

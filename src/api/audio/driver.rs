@@ -1,0 +1,327 @@
+//! The one task that ticks the audio engine, and the handle to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::sleep_until;
+
+use crate::crypto::frame::FrameKeys;
+use crate::device::AudioInput;
+use crate::device::AudioOutput;
+use crate::media::frame::EncodedFrame;
+use crate::media::pipeline::AudioReceiver;
+use crate::model::AudioLevels;
+use crate::model::Level;
+use crate::model::StreamHandle;
+use crate::model::UserId;
+use crate::rtc::AudioSink;
+use crate::rtc::EncodedAudio;
+
+use super::mixdown::Microphone;
+use super::mixdown::Mixdown;
+use super::mixdown::RoomAudio;
+use super::mixdown::RoomToken;
+use super::mixdown::TrackKey;
+
+/// Commands from all handles to the engine; when full, callers wait.
+const COMMANDS: usize = 64;
+
+/// Packets from all subscribers to the engine: two seconds of ten speakers. When full, the
+/// newest is dropped, which the jitter buffer covers like any loss.
+const PACKETS: usize = 1024;
+
+/// Levels are reported this often, when they changed.
+const LEVELS_EVERY: Duration = Duration::from_millis(100);
+
+/// A level that moved by less is the same, in decibels: nobody can see it on a meter.
+const LEVEL_STEP: f32 = 0.5;
+
+enum Command {
+    AddMicrophone(StreamHandle, Box<Microphone<AudioSink>>),
+    SetInput(StreamHandle, Box<dyn AudioInput>),
+    RemoveMicrophone(StreamHandle, oneshot::Sender<Option<AudioSink>>),
+    SetSink(StreamHandle, AudioSink),
+    SetMuted(StreamHandle, bool),
+    SetSpeaker { speaker: Box<dyn AudioOutput>, patient: bool },
+    AddTrack { key: TrackKey, user: UserId, receiver: Box<AudioReceiver> },
+    RemoveTrack(TrackKey),
+    RemoveRoom(RoomToken, oneshot::Sender<()>),
+    SetKeys(RoomToken, Arc<FrameKeys>),
+    RoomAudio(RoomToken, oneshot::Sender<RoomAudio>),
+    Finish(oneshot::Sender<()>),
+}
+
+struct Packet {
+    key: TrackKey,
+    seq: u64,
+    timestamp: u32,
+    payload: Bytes,
+    arrival: Instant,
+}
+
+/// Sends to the engine. Cheap to clone. Once the engine is gone, nothing happens any more.
+#[derive(Clone)]
+pub(in crate::api) struct AudioHandle {
+    commands: mpsc::Sender<Command>,
+    packets: mpsc::Sender<Packet>,
+    levels: watch::Receiver<AudioLevels>,
+    fault: watch::Receiver<Option<String>>,
+}
+
+impl AudioHandle {
+    async fn send(&self, command: Command) {
+        // A refusal means that the engine was shut down, and with it all sound.
+        let _ = self.commands.send(command).await;
+    }
+
+    pub(in crate::api) async fn add_microphone(
+        &self,
+        handle: StreamHandle,
+        microphone: Microphone<AudioSink>,
+    ) {
+        self.send(Command::AddMicrophone(handle, Box::new(microphone))).await;
+    }
+
+    pub(in crate::api) async fn set_input(&self, handle: StreamHandle, input: Box<dyn AudioInput>) {
+        self.send(Command::SetInput(handle, input)).await;
+    }
+
+    /// Sends a microphone over another connection.
+    pub(in crate::api) async fn set_sink(&self, handle: StreamHandle, sink: AudioSink) {
+        self.send(Command::SetSink(handle, sink)).await;
+    }
+
+    pub(in crate::api) async fn remove_microphone(
+        &self,
+        handle: StreamHandle,
+    ) -> Option<AudioSink> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::RemoveMicrophone(handle, reply)).await;
+        answer.await.ok().flatten()
+    }
+
+    pub(in crate::api) async fn set_muted(&self, handle: StreamHandle, muted: bool) {
+        self.send(Command::SetMuted(handle, muted)).await;
+    }
+
+    pub(in crate::api) async fn set_speaker(&self, speaker: Box<dyn AudioOutput>, patient: bool) {
+        self.send(Command::SetSpeaker { speaker, patient }).await;
+    }
+
+    pub(in crate::api) async fn add_track(
+        &self,
+        key: TrackKey,
+        user: UserId,
+        receiver: AudioReceiver,
+    ) {
+        let receiver = Box::new(receiver);
+        self.send(Command::AddTrack { key, user, receiver }).await;
+    }
+
+    pub(in crate::api) async fn remove_track(&self, key: TrackKey) {
+        self.send(Command::RemoveTrack(key)).await;
+    }
+
+    /// Forgets a room; when this returns, its microphone is closed.
+    pub(in crate::api) async fn remove_room(&self, room: RoomToken) {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::RemoveRoom(room, reply)).await;
+        // No answer: the engine is gone and so is the microphone.
+        let _ = answer.await;
+    }
+
+    pub(in crate::api) async fn set_keys(&self, room: RoomToken, keys: Arc<FrameKeys>) {
+        self.send(Command::SetKeys(room, keys)).await;
+    }
+
+    pub(in crate::api) async fn room_audio(&self, room: RoomToken) -> RoomAudio {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::RoomAudio(room, reply)).await;
+        answer.await.unwrap_or_default()
+    }
+
+    /// Ends what the speaker plays, so that a file is complete.
+    pub(in crate::api) async fn finish_speaker(&self) {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Finish(reply)).await;
+        let _ = answer.await;
+    }
+
+    /// Hands over a packet; drops it when the engine is behind.
+    pub(in crate::api) fn packet(
+        &self,
+        key: TrackKey,
+        seq: u64,
+        timestamp: u32,
+        payload: Bytes,
+        arrival: Instant,
+    ) {
+        let packet = Packet { key, seq, timestamp, payload, arrival };
+        if self.packets.try_send(packet).is_err() {
+            tracing::trace!("the audio engine is behind, a packet is dropped");
+        }
+    }
+
+    pub(in crate::api) fn levels(&self) -> watch::Receiver<AudioLevels> {
+        self.levels.clone()
+    }
+
+    pub(in crate::api) fn fault(&self) -> watch::Receiver<Option<String>> {
+        self.fault.clone()
+    }
+}
+
+/// The task.
+pub(in crate::api) struct AudioEngine {
+    mixdown: Mixdown<AudioSink>,
+    commands: mpsc::Receiver<Command>,
+    packets: mpsc::Receiver<Packet>,
+    levels: watch::Sender<AudioLevels>,
+    fault: watch::Sender<Option<String>>,
+    levels_at: Instant,
+}
+
+impl AudioEngine {
+    /// Starts the task; it ends when the last handle is gone.
+    pub(in crate::api) fn spawn() -> (AudioHandle, JoinHandle<()>) {
+        let now = Instant::now();
+        let (commands, command_queue) = mpsc::channel(COMMANDS);
+        let (packets, packet_queue) = mpsc::channel(PACKETS);
+        let (levels, levels_seen) = watch::channel(AudioLevels::default());
+        let (fault, fault_seen) = watch::channel(None);
+        let engine = Self {
+            mixdown: Mixdown::new(now),
+            commands: command_queue,
+            packets: packet_queue,
+            levels,
+            fault,
+            levels_at: now,
+        };
+        let task = tokio::spawn(engine.run());
+        let handle = AudioHandle { commands, packets, levels: levels_seen, fault: fault_seen };
+        (handle, task)
+    }
+
+    async fn run(mut self) {
+        let mut next = Some(Instant::now());
+        loop {
+            tokio::select! {
+                // The clock rations the work, so coming first cannot starve the others.
+                biased;
+                () = until(next), if next.is_some() => {
+                    let now = Instant::now();
+                    self.tick(now);
+                    // From the time it was due, so that ticks don't drift.
+                    next = self.mixdown.pause(now).map(|pause| {
+                        let due = next.map_or(now, |due| due + pause);
+                        if due <= now { now + pause } else { due }
+                    });
+                }
+                command = self.commands.recv() => {
+                    let Some(command) = command else { break };
+                    self.handle(command);
+                    next = Some(Instant::now());
+                }
+                Some(packet) = self.packets.recv() => {
+                    let Packet { key, seq, timestamp, payload, arrival } = packet;
+                    self.mixdown.handle_packet(&key, seq, timestamp, &payload, arrival);
+                    let now = Instant::now();
+                    let soon = self.mixdown.pause(now).map(|pause| now + pause);
+                    next = [next, soon].into_iter().flatten().min();
+                }
+            }
+        }
+        self.mixdown.finish();
+    }
+
+    fn handle(&mut self, command: Command) {
+        let mixdown = &mut self.mixdown;
+        match command {
+            Command::AddMicrophone(handle, microphone) => {
+                mixdown.add_microphone(handle, *microphone, Instant::now());
+            }
+            Command::SetInput(handle, input) => mixdown.set_input(handle, input),
+            Command::RemoveMicrophone(handle, reply) => {
+                // The caller went away; the microphone is closed all the same.
+                let _ = reply.send(mixdown.remove_microphone(handle));
+            }
+            Command::SetSink(handle, sink) => mixdown.set_sink(handle, sink),
+            Command::SetMuted(handle, muted) => mixdown.set_muted(handle, muted),
+            Command::SetSpeaker { speaker, patient } => {
+                mixdown.set_speaker(speaker, patient);
+                self.fault.send_replace(None);
+            }
+            Command::AddTrack { key, user, receiver } => mixdown.add_track(key, user, *receiver),
+            Command::RemoveTrack(key) => mixdown.remove_track(&key),
+            Command::RemoveRoom(room, reply) => {
+                mixdown.remove_room(room);
+                let _ = reply.send(());
+            }
+            Command::SetKeys(room, keys) => mixdown.set_keys(room, &keys),
+            Command::RoomAudio(room, reply) => {
+                let _ = reply.send(mixdown.room_audio(room));
+            }
+            Command::Finish(reply) => {
+                mixdown.finish();
+                let _ = reply.send(());
+            }
+        }
+    }
+
+    fn tick(&mut self, now: Instant) {
+        self.mixdown.tick(now, &mut rand::rng(), send);
+        if now.saturating_duration_since(self.levels_at) >= LEVELS_EVERY {
+            self.levels_at = now;
+            let levels = self.mixdown.levels();
+            self.levels.send_if_modified(|shown| {
+                let changed = differs(shown, &levels);
+                if changed {
+                    *shown = levels;
+                }
+                changed
+            });
+        }
+        if let Some(fault) = self.mixdown.take_fault() {
+            self.fault.send_if_modified(|shown| {
+                let changed = shown.as_ref() != Some(&fault);
+                if changed {
+                    tracing::warn!(%fault, "sound device");
+                    *shown = Some(fault);
+                }
+                changed
+            });
+        }
+    }
+}
+
+fn send(sink: &AudioSink, frame: EncodedFrame, level: Level) {
+    sink.set_level(Some(level));
+    let EncodedFrame { payload, timestamp, marker } = frame;
+    if let Err(error) = sink.write(EncodedAudio { payload, timestamp, marker }) {
+        tracing::trace!(%error, "a frame is not sent");
+    }
+}
+
+async fn until(due: Option<Instant>) {
+    if let Some(due) = due {
+        sleep_until(due.into()).await;
+    }
+}
+
+/// Whether a person could see the difference.
+fn differs(shown: &AudioLevels, now: &AudioLevels) -> bool {
+    let moved = |a: Level, b: Level| (a.dbfs() - b.dbfs()).abs() >= LEVEL_STEP;
+    shown.levels.len() != now.levels.len()
+        || moved(shown.output, now.output)
+        || shown.levels.iter().zip(&now.levels).any(|(a, b)| {
+            moved(a.level, b.level)
+                || (&a.user, a.stream, a.speaking, a.muted)
+                    != (&b.user, b.stream, b.speaking, b.muted)
+        })
+}

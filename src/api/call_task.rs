@@ -1,0 +1,251 @@
+//! The task of a call: follows what happens in the room and keeps the subscriptions right.
+
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tokio::time::sleep;
+use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
+
+use crate::model::Event;
+use crate::model::EventKind;
+use crate::model::StreamId;
+use crate::model::StreamInfo;
+use crate::model::StreamRoomId;
+use crate::model::StreamSubscription;
+
+use super::call::CallStatus;
+use super::error::ApiError;
+use super::event_queue::EventQueue;
+use super::roster::Change;
+use super::roster::Person;
+use super::roster::Roster;
+use super::stream_api::StreamApi;
+
+/// The list of streams is not read more often, whatever happens in the room.
+const LIST_AT_MOST_EVERY: Duration = Duration::from_secs(1);
+
+/// Wait after a failed attempt to restore the call, or to subscribe.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// What was done in the background.
+enum Outcome {
+    Changed { change: Change, result: Result<(), ApiError> },
+    Listed(Result<Vec<StreamInfo>, ApiError>),
+    Restored(Result<Option<StreamId>, ApiError>),
+}
+
+/// Follows one room.
+pub(super) struct CallTask {
+    api: StreamApi,
+    room: StreamRoomId,
+    roster: Roster,
+    events: EventQueue,
+    people: watch::Sender<Vec<Person>>,
+    status: watch::Sender<CallStatus>,
+    stop: CancellationToken,
+    /// Requests under way; the events go on meanwhile.
+    work: JoinSet<Outcome>,
+    restoring: bool,
+    listing: bool,
+    /// Not before this may the list be read again.
+    list_from: Instant,
+    /// Subscribing failed; try again then.
+    retry_at: Option<Instant>,
+}
+
+impl CallTask {
+    pub(super) fn new(
+        api: StreamApi,
+        room: StreamRoomId,
+        (roster, events): (Roster, EventQueue),
+        (people, status): (watch::Sender<Vec<Person>>, watch::Sender<CallStatus>),
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            api,
+            room,
+            roster,
+            events,
+            people,
+            status,
+            stop,
+            work: JoinSet::new(),
+            restoring: false,
+            listing: false,
+            list_from: Instant::now(),
+            retry_at: None,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let stop = self.stop.clone();
+        let reason = loop {
+            self.follow_up();
+            let wake = self.wake();
+            tokio::select! {
+                () = stop.cancelled() => break "left".to_owned(),
+                event = self.events.next_event() => match event {
+                    Some(event) => {
+                        if let Some(reason) = self.handle(&event) {
+                            break reason;
+                        }
+                    }
+                    None => break "the connection was closed".to_owned(),
+                },
+                Some(outcome) = self.work.join_next() => {
+                    if let Ok(outcome) = outcome
+                        && let Some(reason) = self.finish(outcome)
+                    {
+                        break reason;
+                    }
+                }
+                () = until(wake), if wake.is_some() => self.retry_at = None,
+            }
+        };
+        self.work.shutdown().await;
+        self.status.send_replace(CallStatus::Ended { reason });
+    }
+
+    /// Takes a fact; a reason if the call is over.
+    fn handle(&mut self, event: &Event) -> Option<String> {
+        match &event.kind {
+            EventKind::Disconnected { reason } => {
+                let reason = reason.clone();
+                self.status.send_replace(CallStatus::Reconnecting { reason });
+                self.restoring = true;
+            }
+            EventKind::Connected => self.restore(Duration::ZERO),
+            EventKind::StreamRoomDeleted(room) if *room == self.room => {
+                return Some("the room was deleted".to_owned());
+            }
+            EventKind::StreamPublished(data) => {
+                self.api.learn(&self.room, std::slice::from_ref(&data.stream));
+            }
+            EventKind::RemoteStreamsChanged { streams, .. } => {
+                self.api.learn(&self.room, streams);
+            }
+            _ => {}
+        }
+        self.roster.handle_event(&event.kind);
+        None
+    }
+
+    /// Starts what the facts call for.
+    fn follow_up(&mut self) {
+        let people = self.roster.people();
+        self.people.send_if_modified(|shown| {
+            let changed = *shown != people;
+            *shown = people;
+            changed
+        });
+        if self.restoring {
+            return;
+        }
+        if self.retry_at.is_none()
+            && let Some(change) = self.roster.poll_change()
+        {
+            let (api, room) = (self.api.clone(), self.room.clone());
+            self.work.spawn(async move {
+                let result = change_all(&api, &room, &change).await;
+                Outcome::Changed { change, result }
+            });
+        }
+        if self.roster.is_stale() && !self.listing && Instant::now() >= self.list_from {
+            self.listing = true;
+            self.list_from = Instant::now() + LIST_AT_MOST_EVERY;
+            let (api, room) = (self.api.clone(), self.room.clone());
+            self.work.spawn(async move { Outcome::Listed(api.list_streams(&room).await) });
+        }
+    }
+
+    /// When to look again without anything having happened.
+    fn wake(&self) -> Option<Instant> {
+        let list =
+            (self.roster.is_stale() && !self.listing && !self.restoring).then_some(self.list_from);
+        [list, self.retry_at].into_iter().flatten().min()
+    }
+
+    /// Takes the outcome of a request; a reason if the call is over.
+    fn finish(&mut self, outcome: Outcome) -> Option<String> {
+        match outcome {
+            Outcome::Changed { result: Ok(()), .. } => {}
+            Outcome::Changed { change, result: Err(error) } => {
+                tracing::info!(%error, "subscribing failed");
+                self.roster.forget(&change.add);
+                self.roster.set_stale();
+                self.retry_at = Some(Instant::now() + RETRY_AFTER);
+            }
+            Outcome::Listed(result) => {
+                self.listing = false;
+                match result {
+                    Ok(list) => self.roster.handle_list(list),
+                    Err(error) => tracing::info!(%error, "listing failed"),
+                }
+            }
+            Outcome::Restored(Ok(own)) => {
+                self.restoring = false;
+                self.roster.reset();
+                self.roster.set_own(own);
+                self.roster.set_stale();
+                self.list_from = Instant::now();
+                self.status.send_replace(CallStatus::Active);
+            }
+            Outcome::Restored(Err(error @ ApiError::RoomClosed(_))) => {
+                return Some(error.to_string());
+            }
+            Outcome::Restored(Err(error)) => {
+                tracing::info!(%error, "the call could not be restored");
+                self.restore(RETRY_AFTER);
+            }
+        }
+        None
+    }
+
+    fn restore(&mut self, after: Duration) {
+        self.restoring = true;
+        // What was under way belongs to the lost connection.
+        self.work.abort_all();
+        self.listing = false;
+        let (api, room) = (self.api.clone(), self.room.clone());
+        self.work.spawn(async move {
+            sleep(after).await;
+            let restored = api.rejoin_stream_room(&room).await;
+            let own = restored.map(|result| result.and_then(|r| r.data).map(|d| d.stream.id));
+            Outcome::Restored(own)
+        });
+    }
+}
+
+/// Makes a change at once, and stream by stream where that does not work: one publisher that
+/// is not ready must not keep the others from being heard.
+async fn change_all(api: &StreamApi, room: &StreamRoomId, change: &Change) -> Result<(), ApiError> {
+    let mut streams: Vec<StreamId> = change.add.iter().map(|s| s.stream_id).collect();
+    streams.sort_unstable();
+    streams.dedup();
+    if streams.len() <= 1 {
+        return api.modify_remote_streams_subscriptions(room, &change.add, &change.remove).await;
+    }
+    if api.change_once(room, &change.add, &change.remove).await.is_ok() {
+        return Ok(());
+    }
+    let mut result = Ok(());
+    if !change.remove.is_empty() {
+        result = api.modify_remote_streams_subscriptions(room, &[], &change.remove).await;
+    }
+    for stream in streams {
+        let of_stream = |s: &&StreamSubscription| s.stream_id == stream;
+        let add: Vec<_> = change.add.iter().filter(of_stream).cloned().collect();
+        let added = api.modify_remote_streams_subscriptions(room, &add, &[]).await;
+        result = result.and(added);
+    }
+    result
+}
+
+async fn until(due: Option<Instant>) {
+    if let Some(due) = due {
+        sleep_until(due).await;
+    }
+}

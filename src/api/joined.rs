@@ -1,0 +1,312 @@
+//! A joined room: what its tasks share, and the keeper that hears what concerns it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+use tokio::time::interval;
+
+use crate::crypto::data_message::DataCryptor;
+use crate::crypto::frame::FrameKeys;
+use crate::model::CallStats;
+use crate::model::StreamId;
+use crate::model::StreamInfo;
+use crate::model::StreamRoomId;
+use crate::model::SubscriptionId;
+use crate::model::UserId;
+use crate::rtc::PeerConfig;
+use crate::rtc::Publisher;
+use crate::rtc::Subscriber;
+use crate::wire::dto::stream::StreamGetTurnCredentials;
+use crate::wire::dto::stream::StreamList;
+
+use super::audio::AudioHandle;
+use super::audio::RoomToken;
+use super::connection::Core;
+use super::dispatch::RoomSignal;
+use super::error::ApiError;
+use super::listener::Listeners;
+use super::publish::PublishCommand;
+use super::subscribe::SubscribeCommand;
+
+/// How often the counters of a room are collected, while somebody watches them.
+const STATS_EVERY: Duration = Duration::from_secs(1);
+
+/// TURN credentials are fetched anew when they end sooner than this.
+const TURN_MARGIN_MS: i64 = 5 * 60 * 1000;
+
+/// What the tasks of a joined room share.
+pub(super) struct Room {
+    pub(super) id: StreamRoomId,
+    pub(super) me: UserId,
+    pub(super) token: RoomToken,
+    pub(super) core: Arc<Core>,
+    pub(super) audio: AudioHandle,
+    pub(super) listeners: Listeners,
+    media: Mutex<Media>,
+    publisher: Mutex<Option<Arc<Publisher>>>,
+    subscriber: Mutex<Option<Arc<Subscriber>>>,
+    publishers: Mutex<HashMap<StreamId, UserId>>,
+    turn: Mutex<Vec<crate::model::TurnCredentials>>,
+}
+
+/// Keys, and what is sealed with them besides sound.
+struct Media {
+    version: i64,
+    keys: Arc<FrameKeys>,
+    data: DataCryptor,
+    data_dropped: u64,
+}
+
+impl Room {
+    pub(super) fn new(
+        id: StreamRoomId,
+        me: UserId,
+        token: RoomToken,
+        core: Arc<Core>,
+        audio: AudioHandle,
+        (version, keys): (i64, Arc<FrameKeys>),
+    ) -> Self {
+        let data = DataCryptor::new(Arc::clone(&keys));
+        Self {
+            id,
+            me,
+            token,
+            core,
+            audio,
+            listeners: Listeners::default(),
+            media: Mutex::new(Media { version, keys, data, data_dropped: 0 }),
+            publisher: Mutex::default(),
+            subscriber: Mutex::default(),
+            publishers: Mutex::default(),
+            turn: Mutex::default(),
+        }
+    }
+
+    fn media(&self) -> MutexGuard<'_, Media> {
+        self.media.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The keys in force.
+    pub(super) fn keys(&self) -> Arc<FrameKeys> {
+        Arc::clone(&self.media().keys)
+    }
+
+    /// Puts the keys of a newer version of the room in force, for sound and for messages.
+    /// An older version than the one known is a replay and changes nothing.
+    pub(super) async fn set_keys(&self, version: i64, keys: Arc<FrameKeys>) {
+        {
+            let mut media = self.media();
+            if version < media.version {
+                return;
+            }
+            media.version = version;
+            media.data.set_keys(Arc::clone(&keys));
+            media.keys = Arc::clone(&keys);
+        }
+        self.audio.set_keys(self.token, keys).await;
+    }
+
+    /// Seals a message under the current key.
+    pub(super) fn seal_data(&self, data: &[u8]) -> Result<Vec<u8>, ApiError> {
+        let sealed = self.media().data.seal(&mut rand::rng(), data);
+        sealed.map_err(|error| ApiError::Crypto(error.to_string()))
+    }
+
+    /// Opens a message; the error is the status code of official clients.
+    pub(super) fn open_data(&self, stream: StreamId, message: &[u8]) -> Result<Vec<u8>, i64> {
+        let mut media = self.media();
+        match media.data.open(stream, message) {
+            Ok(opened) => Ok(opened.data),
+            Err(error) => {
+                media.data_dropped = media.data_dropped.saturating_add(1);
+                Err(error.status())
+            }
+        }
+    }
+
+    pub(super) fn set_publisher(&self, publisher: Option<Arc<Publisher>>) {
+        *self.publisher.lock().unwrap_or_else(PoisonError::into_inner) = publisher;
+    }
+
+    pub(super) fn set_subscriber(&self, subscriber: Option<Arc<Subscriber>>) {
+        *self.subscriber.lock().unwrap_or_else(PoisonError::into_inner) = subscriber;
+    }
+
+    /// Notes who publishes what.
+    pub(super) fn learn(&self, streams: &[StreamInfo]) {
+        let mut publishers = self.publishers.lock().unwrap_or_else(PoisonError::into_inner);
+        publishers.extend(streams.iter().map(|stream| (stream.id, stream.user_id.clone())));
+    }
+
+    /// Who publishes a stream, asking the bridge if need be; the empty id if it is gone.
+    pub(super) async fn publisher_of(&self, stream: StreamId) -> UserId {
+        if let Some(user) = self.known_publisher(stream) {
+            return user;
+        }
+        if let Err(error) = self.list_streams().await {
+            tracing::info!(%error, "the streams of a room could not be listed");
+        }
+        self.known_publisher(stream).unwrap_or_default()
+    }
+
+    fn known_publisher(&self, stream: StreamId) -> Option<UserId> {
+        let publishers = self.publishers.lock().unwrap_or_else(PoisonError::into_inner);
+        publishers.get(&stream).cloned()
+    }
+
+    pub(super) async fn list_streams(&self) -> Result<Vec<StreamInfo>, ApiError> {
+        let streams = list_streams(&self.core, &self.id).await?;
+        self.learn(&streams);
+        Ok(streams)
+    }
+
+    /// How to reach the SFU. TURN credentials are fetched when there are none or they end.
+    pub(super) async fn peer_config(&self) -> PeerConfig {
+        let loopback = self.core.loopback;
+        let ends_at = crate::net::session::now().0.saturating_add(TURN_MARGIN_MS);
+        let known = self.turn.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if loopback || (!known.is_empty() && known.iter().all(|t| t.expiration_time.0 > ends_at)) {
+            return PeerConfig { ice_servers: known, loopback };
+        }
+        let fetched = self.core.call(&StreamGetTurnCredentials {}).await;
+        let ice_servers: Vec<_> = match fetched {
+            Ok(answer) => answer.credentials.into_iter().map(Into::into).collect(),
+            Err(error) => {
+                // Most networks need none.
+                tracing::info!(%error, "no TURN credentials");
+                Vec::new()
+            }
+        };
+        ice_servers.clone_into(&mut self.turn.lock().unwrap_or_else(PoisonError::into_inner));
+        PeerConfig { ice_servers, loopback }
+    }
+
+    async fn stats(&self) -> CallStats {
+        let publisher = self.publisher.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let subscriber = self.subscriber.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let sent = match publisher {
+            Some(publisher) => publisher.stats().await.unwrap_or_default(),
+            None => crate::rtc::PeerStats::default(),
+        };
+        let received = match subscriber {
+            Some(subscriber) => subscriber.stats().await.unwrap_or_default(),
+            None => crate::rtc::PeerStats::default(),
+        };
+        let audio = self.audio.room_audio(self.token).await;
+        let data_dropped = self.media().data_dropped;
+        CallStats {
+            packets: received.packets_received,
+            lost: received.packets_lost,
+            concealed_ms: audio.concealed_ms,
+            jitter_ms: audio.jitter_ms,
+            rtt_ms: sent.rtt.or(received.rtt).map(|rtt| rtt.as_secs_f64() * 1000.0),
+            dropped_unauthenticated: audio.dropped_unauthenticated.saturating_add(data_dropped),
+            bytes: received.bytes_received,
+            packets_sent: sent.packets_sent,
+            bytes_sent: sent.bytes_sent,
+        }
+    }
+}
+
+/// The streams published in a room.
+pub(super) async fn list_streams(
+    core: &Core,
+    room: &StreamRoomId,
+) -> Result<Vec<StreamInfo>, ApiError> {
+    let call = StreamList { stream_room_id: room.0.clone() };
+    let answer = match core.call(&call).await {
+        // Bridges of the older generation interrupt each other (streams.md §15).
+        Err(error) if error.code() == Some(BUSY) => core.call(&call).await?,
+        answer => answer?,
+    };
+    Ok(answer.list.into_iter().map(StreamInfo::from).collect())
+}
+
+const BUSY: i64 = crate::wire::rpc::code::ERROR_DURING_REQUEST_TO_MEDIA_SERVER;
+
+/// A joined room as the façade holds it. Its tasks end when told, or with the last sender.
+pub(super) struct Joined {
+    pub(super) room: Arc<Room>,
+    pub(super) subscriptions: Vec<SubscriptionId>,
+    pub(super) subscribe: mpsc::Sender<SubscribeCommand>,
+    pub(super) publish: Mutex<Option<mpsc::Sender<PublishCommand>>>,
+    pub(super) stats: watch::Receiver<CallStats>,
+    pub(super) tasks: Mutex<JoinSet<()>>,
+}
+
+impl Joined {
+    /// The publishing task's sender, if there is a local stream.
+    pub(super) fn publisher(&self) -> Option<mpsc::Sender<PublishCommand>> {
+        self.publish.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn set_publisher(&self, sender: Option<mpsc::Sender<PublishCommand>>) {
+        *self.publish.lock().unwrap_or_else(PoisonError::into_inner) = sender;
+    }
+
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(task);
+    }
+
+    /// Closes both connections and waits for the tasks to end.
+    pub(super) async fn close(&self) {
+        if let Some(publish) = self.publisher() {
+            // A task that is gone is closed.
+            let _ = publish.send(PublishCommand::Close).await;
+        }
+        let _ = self.subscribe.send(SubscribeCommand::Close).await;
+        self.room.core.unregister_room(&self.room.id);
+        let mut tasks =
+            std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        while tasks.join_next().await.is_some() {}
+        self.room.audio.remove_room(self.room.token).await;
+    }
+}
+
+/// Hears what concerns the room and acts at once, whatever its other tasks wait for.
+pub(super) struct Keeper {
+    pub(super) room: Arc<Room>,
+    pub(super) signals: mpsc::Receiver<RoomSignal>,
+    pub(super) subscribe: mpsc::WeakSender<SubscribeCommand>,
+    pub(super) stats: watch::Sender<CallStats>,
+}
+
+impl Keeper {
+    /// Runs until the room is unregistered.
+    pub(super) async fn run(mut self) {
+        let mut tick = interval(STATS_EVERY);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                signal = self.signals.recv() => match signal {
+                    None => break,
+                    Some(RoomSignal::Keys { version, keys }) => {
+                        self.room.set_keys(version, keys).await;
+                    }
+                    Some(RoomSignal::Reoffer { session, sdp }) => {
+                        let Some(subscribe) = self.subscribe.upgrade() else { break };
+                        // A task that is gone has nothing to negotiate.
+                        let _ = subscribe.send(SubscribeCommand::Reoffer { session, sdp }).await;
+                    }
+                },
+                // One receiver is the façade's own, from which the others are made.
+                _ = tick.tick(), if self.stats.receiver_count() > 1 => {
+                    let stats = self.room.stats().await;
+                    self.stats.send_if_modified(|shown| {
+                        let changed = *shown != stats;
+                        *shown = stats;
+                        changed
+                    });
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What arrives on remote streams besides sound: tracks that come and go, and messages.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+
+use crate::model::StreamId;
+use crate::model::TrackId;
+use crate::model::TrackKind;
+
+/// Events from a room's subscriber to one listener. When full the newest is dropped: the
+/// same task forwards sound, which must not wait for a slow reader.
+const CAPACITY: usize = 1024;
+
+/// Something that happened on a remote stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RemoteStreamEvent {
+    /// A track of the stream is being received from now on.
+    TrackAdded {
+        /// The stream.
+        stream: StreamId,
+        /// The line of our connection that carries it.
+        line: TrackId,
+        /// What it carries.
+        kind: TrackKind,
+    },
+    /// A track is not received any more.
+    TrackRemoved {
+        /// The stream.
+        stream: StreamId,
+        /// The line of our connection that carried it.
+        line: TrackId,
+        /// What it carried.
+        kind: TrackKind,
+    },
+    /// A message that authenticated.
+    Data {
+        /// The stream of the sender.
+        stream: StreamId,
+        /// The message.
+        data: Vec<u8>,
+    },
+    /// A message that could not be opened and was dropped.
+    DataRefused {
+        /// The stream that it came on.
+        stream: StreamId,
+        /// Why, by the codes of official clients (streams.md §3.3).
+        status: i64,
+    },
+}
+
+impl RemoteStreamEvent {
+    const fn stream(&self) -> StreamId {
+        match self {
+            Self::TrackAdded { stream, .. }
+            | Self::TrackRemoved { stream, .. }
+            | Self::Data { stream, .. }
+            | Self::DataRefused { stream, .. } => *stream,
+        }
+    }
+}
+
+/// Receives [`RemoteStreamEvent`]s of one room until it is dropped.
+#[derive(Debug)]
+pub struct RemoteStreamListener {
+    events: mpsc::Receiver<RemoteStreamEvent>,
+}
+
+impl RemoteStreamListener {
+    /// Waits for the next event; `None` once the room was left and all is read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn next_event(&mut self) -> Option<RemoteStreamEvent> {
+        self.events.recv().await
+    }
+}
+
+/// The listeners of a room.
+#[derive(Debug, Default)]
+pub(super) struct Listeners {
+    list: Mutex<Vec<(Option<StreamId>, mpsc::Sender<RemoteStreamEvent>)>>,
+}
+
+impl Listeners {
+    /// Adds a listener for one stream, or for all.
+    pub(super) fn add(&self, stream: Option<StreamId>) -> RemoteStreamListener {
+        let (sender, events) = mpsc::channel(CAPACITY);
+        self.list.lock().unwrap_or_else(PoisonError::into_inner).push((stream, sender));
+        RemoteStreamListener { events }
+    }
+
+    /// Tells every listener that wants to hear it.
+    pub(super) fn tell(&self, event: &RemoteStreamEvent) {
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        list.retain(|(stream, sender)| {
+            if stream.is_some_and(|stream| stream != event.stream()) {
+                return !sender.is_closed();
+            }
+            match sender.try_send(event.clone()) {
+                Ok(()) => true,
+                Err(TrySendError::Full(_)) => {
+                    tracing::warn!("a listener is behind, an event is dropped");
+                    true
+                }
+                Err(TrySendError::Closed(_)) => false,
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn listener_hears_its_stream_until_it_is_dropped() {
+        let listeners = Listeners::default();
+        let mut all = listeners.add(None);
+        let mut one = listeners.add(Some(StreamId(2)));
+        let data = |id: i64| RemoteStreamEvent::Data { stream: StreamId(id), data: vec![1] };
+        listeners.tell(&data(1));
+        listeners.tell(&data(2));
+        assert_eq!(all.next_event().await, Some(data(1)));
+        assert_eq!(one.next_event().await, Some(data(2)));
+        drop(one);
+        listeners.tell(&data(2));
+        assert_eq!(listeners.list.lock().unwrap().len(), 1);
+        drop(listeners);
+        assert_eq!(all.next_event().await, Some(data(2)));
+        assert_eq!(all.next_event().await, Some(data(2)));
+        assert_eq!(all.next_event().await, None);
+    }
+}

@@ -1,0 +1,316 @@
+//! The publishing half of a joined room: one task that owns the local stream.
+//!
+//! It stages tracks, offers them to the bridge, and hands microphones to the audio engine
+//! once there is somewhere to send to. Commands are carried out one after the other, so
+//! there is never more than one negotiation under way.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+
+use crate::device::AudioInput;
+use crate::media::pipeline::AudioSender;
+use crate::model::LocalTrackId;
+use crate::model::PublishedStreamData;
+use crate::model::StreamHandle;
+use crate::model::StreamPublishResult;
+use crate::rtc::AudioSink;
+use crate::rtc::DataSink;
+use crate::rtc::Publisher;
+use crate::rtc::RtcError;
+use crate::wire::dto::signal::SessionDescription;
+use crate::wire::dto::stream::Published;
+use crate::wire::dto::stream::StreamPublish;
+use crate::wire::dto::stream::StreamUnpublish;
+use crate::wire::dto::stream::StreamUpdate;
+use crate::wire::rpc::code;
+
+use super::audio::Microphone;
+use super::error::ApiError;
+use super::joined::Room;
+
+/// Commands from the façade to the task; when full, callers wait.
+pub(super) const COMMANDS: usize = 16;
+
+type Reply<T> = oneshot::Sender<Result<T, ApiError>>;
+
+/// What the façade asks for.
+pub(super) enum PublishCommand {
+    /// Stage a track.
+    Add { source: Source, muted: bool, reply: Reply<LocalTrackId> },
+    /// Stage the removal of a track.
+    Remove { track: LocalTrackId, reply: Reply<()> },
+    /// Offer what is staged for the first time.
+    Publish { reply: Reply<StreamPublishResult> },
+    /// Offer what was staged since.
+    Update { reply: Reply<StreamPublishResult> },
+    /// Publish the same again on a new connection, after a reconnection.
+    Republish { reply: Reply<StreamPublishResult> },
+    /// Withdraw the stream.
+    Unpublish { reply: Reply<()> },
+    /// The data channel, if there is one.
+    Data { reply: Reply<DataSink> },
+    /// Close the connection and end.
+    Close,
+}
+
+/// Where a track's content comes from.
+pub(super) enum Source {
+    /// An open microphone.
+    Microphone(Box<dyn AudioInput>),
+    /// Messages of the application.
+    Data,
+}
+
+enum Content {
+    /// Waits for its first publication.
+    Waiting {
+        input: Box<dyn AudioInput>,
+        muted: bool,
+    },
+    /// In the hands of the audio engine.
+    Audio(AudioSink),
+    Data(Option<DataSink>),
+}
+
+struct LocalTrackState {
+    id: LocalTrackId,
+    content: Content,
+    /// To be removed with the next update.
+    removed: bool,
+}
+
+/// The task.
+pub(super) struct PublishTask {
+    room: Arc<Room>,
+    handle: StreamHandle,
+    commands: mpsc::Receiver<PublishCommand>,
+    publisher: Option<Arc<Publisher>>,
+    session: Option<i64>,
+    tracks: Vec<LocalTrackState>,
+    tracks_made: u64,
+}
+
+impl PublishTask {
+    pub(super) const fn new(
+        room: Arc<Room>,
+        handle: StreamHandle,
+        commands: mpsc::Receiver<PublishCommand>,
+    ) -> Self {
+        Self {
+            room,
+            handle,
+            commands,
+            publisher: None,
+            session: None,
+            tracks: Vec::new(),
+            tracks_made: 0,
+        }
+    }
+
+    /// Runs until told to close, or until the room is dropped. That a caller went away
+    /// meanwhile is no error, so refused replies are ignored throughout.
+    pub(super) async fn run(mut self) {
+        while let Some(command) = self.commands.recv().await {
+            match command {
+                PublishCommand::Add { source, muted, reply } => {
+                    let _ = reply.send(self.add(source, muted));
+                }
+                PublishCommand::Remove { track, reply } => {
+                    let _ = reply.send(self.remove(&track));
+                }
+                PublishCommand::Publish { reply } => {
+                    let result = self.publish().await;
+                    if result.is_err() {
+                        self.close_connection().await;
+                    }
+                    let _ = reply.send(result);
+                }
+                PublishCommand::Update { reply } => {
+                    let _ = reply.send(self.update().await);
+                }
+                PublishCommand::Republish { reply } => {
+                    self.close_connection().await;
+                    let _ = reply.send(self.publish().await);
+                }
+                PublishCommand::Unpublish { reply } => {
+                    let _ = reply.send(self.unpublish().await);
+                    break;
+                }
+                PublishCommand::Data { reply } => {
+                    let _ = reply.send(self.data());
+                }
+                PublishCommand::Close => break,
+            }
+        }
+        self.room.audio.remove_microphone(self.handle).await;
+        self.close_connection().await;
+    }
+
+    fn add(&mut self, source: Source, muted: bool) -> Result<LocalTrackId, ApiError> {
+        let is_data = |track: &LocalTrackState| matches!(track.content, Content::Data(_));
+        let content = match source {
+            Source::Microphone(input) => Content::Waiting { input, muted },
+            Source::Data if self.tracks.iter().any(is_data) => {
+                return Err(ApiError::DataTrackExists(self.handle));
+            }
+            Source::Data => Content::Data(None),
+        };
+        self.tracks_made = self.tracks_made.saturating_add(1);
+        let id = LocalTrackId(format!("{}-{}", self.handle, self.tracks_made));
+        self.tracks.push(LocalTrackState { id: id.clone(), content, removed: false });
+        Ok(id)
+    }
+
+    fn remove(&mut self, id: &LocalTrackId) -> Result<(), ApiError> {
+        let track = self.tracks.iter_mut().find(|track| track.id == *id && !track.removed);
+        track.ok_or(ApiError::UnknownTrack(self.handle))?.removed = true;
+        Ok(())
+    }
+
+    fn data(&self) -> Result<DataSink, ApiError> {
+        let mut sinks = self.tracks.iter().filter_map(|track| match &track.content {
+            Content::Data(sink) => sink.clone(),
+            _ => None,
+        });
+        sinks.next_back().ok_or(ApiError::NoDataTrack(self.handle))
+    }
+
+    async fn publish(&mut self) -> Result<StreamPublishResult, ApiError> {
+        self.tracks.retain(|track| !track.removed);
+        let config = self.room.peer_config().await;
+        let publisher = Arc::new(Publisher::new(&config).map_err(media)?);
+        self.room.set_publisher(Some(Arc::clone(&publisher)));
+        self.publisher = Some(Arc::clone(&publisher));
+        let microphones = self.attach(&publisher, true).await?;
+        let offer = SessionDescription::offer(publisher.create_offer().await.map_err(media)?);
+        let stream_room_id = self.room.id.0.clone();
+        let answer = self.room.core.call(&StreamPublish { stream_room_id, offer }).await?;
+        self.finish(&publisher, answer, microphones).await
+    }
+
+    async fn update(&mut self) -> Result<StreamPublishResult, ApiError> {
+        let publisher = self.publisher.clone().ok_or(ApiError::NotPublished(self.handle))?;
+        let microphones = self.attach(&publisher, false).await?;
+        self.detach(&publisher).await?;
+        let mut retried = false;
+        let answer = loop {
+            let offer = SessionDescription::offer(publisher.create_offer().await.map_err(media)?);
+            let stream_room_id = self.room.id.0.clone();
+            match self.room.core.call(&StreamUpdate { stream_room_id, offer }).await {
+                // Bridges of the older generation interrupt each other (streams.md §15).
+                Err(error) if is_interrupted(&error) && !retried => retried = true,
+                answer => break answer?,
+            }
+        };
+        self.finish(&publisher, answer, microphones).await
+    }
+
+    /// Adds what is staged to the connection: everything to a new one. Returns the sinks of
+    /// microphones that wait for their first publication, by track.
+    async fn attach(
+        &mut self,
+        publisher: &Publisher,
+        all: bool,
+    ) -> Result<Vec<(usize, AudioSink)>, ApiError> {
+        let mut waiting = Vec::new();
+        for (index, track) in self.tracks.iter_mut().enumerate().filter(|(_, t)| !t.removed) {
+            match &mut track.content {
+                Content::Waiting { .. } => {
+                    waiting.push((index, publisher.add_audio_track().await.map_err(media)?));
+                }
+                Content::Audio(sink) if all => {
+                    *sink = publisher.add_audio_track().await.map_err(media)?;
+                    self.room.audio.set_sink(self.handle, sink.clone()).await;
+                }
+                Content::Data(sink) if all || sink.is_none() => {
+                    *sink = Some(publisher.add_data_channel().await.map_err(media)?);
+                }
+                Content::Audio(_) | Content::Data(_) => {}
+            }
+        }
+        Ok(waiting)
+    }
+
+    async fn detach(&mut self, publisher: &Publisher) -> Result<(), ApiError> {
+        for track in self.tracks.extract_if(.., |track| track.removed) {
+            if let Content::Audio(sink) = track.content {
+                self.room.audio.remove_microphone(self.handle).await;
+                publisher.remove_track(&sink).await.map_err(media)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Applies the bridge's answer and lets the microphones speak.
+    async fn finish(
+        &mut self,
+        publisher: &Publisher,
+        published: Published,
+        microphones: Vec<(usize, AudioSink)>,
+    ) -> Result<StreamPublishResult, ApiError> {
+        self.session = Some(published.session_id);
+        if let Some(answer) = &published.answer {
+            publisher.set_answer(&answer.sdp).await.map_err(media)?;
+        }
+        for (index, sink) in microphones {
+            let Some(track) = self.tracks.get_mut(index) else { continue };
+            let content = std::mem::replace(&mut track.content, Content::Audio(sink.clone()));
+            if let Content::Waiting { input, muted } = content {
+                self.room.add_microphone(self.handle, input, sink, muted).await?;
+            }
+        }
+        let data = published.published_data.map(PublishedStreamData::from);
+        Ok(StreamPublishResult { published: data.is_some(), data })
+    }
+
+    async fn unpublish(&mut self) -> Result<(), ApiError> {
+        let Some(session_id) = self.session.take() else { return Ok(()) };
+        match self.room.core.call(&StreamUnpublish { session_id }).await {
+            // Official bridges let only managers unpublish (streams.md §14.1, B4). Closing
+            // the connection, which follows, ends the stream as well, a little later.
+            Err(error) if error.code() == Some(code::ACCESS_DENIED) => Ok(()),
+            result => result.map(drop),
+        }
+    }
+
+    async fn close_connection(&mut self) {
+        self.session = None;
+        self.room.set_publisher(None);
+        if let Some(publisher) = self.publisher.take() {
+            publisher.close().await;
+        }
+    }
+}
+
+impl Room {
+    async fn add_microphone(
+        &self,
+        handle: StreamHandle,
+        input: Box<dyn AudioInput>,
+        sink: AudioSink,
+        muted: bool,
+    ) -> Result<(), ApiError> {
+        let sender = AudioSender::new(self.keys(), rand::random());
+        let mut sender = sender.map_err(|error| ApiError::Media(error.to_string()))?;
+        sender.set_muted(muted);
+        let (room, user) = (self.token, self.me.clone());
+        let microphone = Microphone { room, user, input, sender, sink };
+        self.audio.add_microphone(handle, microphone).await;
+        Ok(())
+    }
+}
+
+fn is_interrupted(error: &ApiError) -> bool {
+    error.code() == Some(code::ERROR_DURING_REQUEST_TO_MEDIA_SERVER)
+}
+
+/// An error of the peer connection for the application.
+pub(super) fn media(error: RtcError) -> ApiError {
+    match error {
+        RtcError::MessageTooLarge { size, max } => ApiError::MessageTooLong { size, limit: max },
+        RtcError::Closed => ApiError::Closed,
+        other => ApiError::Media(other.to_string()),
+    }
+}

@@ -1,0 +1,318 @@
+//! Who is in a call and what to subscribe to: a step function without I/O.
+//!
+//! Facts go in ([`Roster::handle_event`], [`Roster::handle_list`]); the difference between
+//! what is subscribed to and what should be comes out ([`Roster::poll_change`]).
+//!
+//! Invariant: a track is subscribed to once, and only while its stream is known.
+
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+
+use crate::model::EventKind;
+use crate::model::StreamId;
+use crate::model::StreamInfo;
+use crate::model::StreamRoomId;
+use crate::model::StreamSubscription;
+use crate::model::StreamTrackInfo;
+use crate::model::TrackId;
+use crate::model::TrackKind;
+use crate::model::UserId;
+
+/// Somebody in a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Person {
+    /// Who it is.
+    pub user: UserId,
+    /// It is this process.
+    pub is_self: bool,
+    /// Streams that they publish.
+    pub streams: Vec<StreamId>,
+    /// They can be heard: one of their streams has sound.
+    pub has_audio: bool,
+    /// They can send messages: one of their streams has data.
+    pub has_data: bool,
+}
+
+/// What to change about the subscriptions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) add: Vec<StreamSubscription>,
+    pub(super) remove: Vec<StreamSubscription>,
+}
+
+/// Participants of one room.
+#[derive(Debug)]
+pub(super) struct Roster {
+    room: StreamRoomId,
+    me: UserId,
+    /// Our own stream, once published; `Err` while that is not decided.
+    own: Result<Option<StreamId>, ()>,
+    present: BTreeSet<UserId>,
+    streams: BTreeMap<StreamId, StreamInfo>,
+    subscribed: BTreeSet<(StreamId, TrackId)>,
+    /// The list of streams may be out of date.
+    stale: bool,
+}
+
+impl Roster {
+    pub(super) fn new(room: StreamRoomId, me: UserId) -> Self {
+        let present = BTreeSet::from([me.clone()]);
+        Self {
+            room,
+            me,
+            own: Err(()),
+            present,
+            streams: BTreeMap::new(),
+            subscribed: BTreeSet::new(),
+            stale: false,
+        }
+    }
+
+    /// Tells which stream is our own, or that there is none.
+    pub(super) fn set_own(&mut self, own: Option<StreamId>) {
+        self.own = Ok(own);
+    }
+
+    /// Starts over after a reconnection: nothing is subscribed to any more.
+    pub(super) fn reset(&mut self) {
+        self.own = Err(());
+        self.present = BTreeSet::from([self.me.clone()]);
+        self.streams.clear();
+        self.subscribed.clear();
+    }
+
+    /// Takes a fact; others than those about this room change nothing.
+    pub(super) fn handle_event(&mut self, kind: &EventKind) {
+        match kind {
+            EventKind::StreamRoomJoined { room, user } if *room == self.room => {
+                self.present.insert(user.clone());
+            }
+            EventKind::StreamRoomLeft { room, user } if *room == self.room => {
+                if *user != self.me {
+                    self.present.remove(user);
+                }
+                // The user may be here from a second session: the list tells.
+                self.stale = true;
+            }
+            EventKind::StreamSubscriptionsChanged { room, user } if *room == self.room => {
+                self.present.insert(user.clone());
+            }
+            EventKind::StreamPublished(data) if data.stream_room_id == self.room => {
+                self.insert(data.stream.clone());
+            }
+            EventKind::RemoteStreamsChanged { room, streams } if *room == self.room => {
+                streams.iter().cloned().for_each(|stream| self.insert(stream));
+                self.stale = true;
+            }
+            EventKind::StreamUpdated { room, stream, tracks } if *room == self.room => {
+                self.update(*stream, tracks);
+                self.stale = true;
+            }
+            EventKind::StreamUnpublished { room, stream } if *room == self.room => {
+                self.streams.remove(stream);
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the list of streams as it is now.
+    pub(super) fn handle_list(&mut self, list: Vec<StreamInfo>) {
+        self.stale = false;
+        self.streams.clear();
+        list.into_iter().for_each(|stream| self.insert(stream));
+    }
+
+    /// Whether the list should be read again (streams.md §15, rule 6).
+    pub(super) const fn is_stale(&self) -> bool {
+        self.stale
+    }
+
+    /// Asks for the list to be read again.
+    pub(super) const fn set_stale(&mut self) {
+        self.stale = true;
+    }
+
+    /// The next change of subscriptions, taken as made; undo it with [`Self::forget`].
+    pub(super) fn poll_change(&mut self) -> Option<Change> {
+        let wanted = self.wanted();
+        let add: Vec<_> = wanted.difference(&self.subscribed).cloned().collect();
+        let remove: Vec<_> = self.subscribed.difference(&wanted).cloned().collect();
+        if add.is_empty() && remove.is_empty() {
+            return None;
+        }
+        self.subscribed = wanted;
+        // What ended by itself needs no request: the bridge has dropped it already.
+        let live = remove.into_iter().filter(|(stream, _)| self.streams.contains_key(stream));
+        let change = Change {
+            add: add.into_iter().map(subscription).collect(),
+            remove: live.map(subscription).collect(),
+        };
+        (!change.add.is_empty() || !change.remove.is_empty()).then_some(change)
+    }
+
+    /// Notes that subscribing failed, so that a later [`Self::poll_change`] asks again.
+    pub(super) fn forget(&mut self, subscriptions: &[StreamSubscription]) {
+        for subscription in subscriptions {
+            if let Some(track) = &subscription.stream_track_id {
+                self.subscribed.remove(&(subscription.stream_id, track.clone()));
+            }
+        }
+    }
+
+    /// Everybody, this process first, then by name.
+    pub(super) fn people(&self) -> Vec<Person> {
+        let mut people: BTreeMap<&UserId, Person> = BTreeMap::new();
+        let publishers = self.streams.values().map(|stream| &stream.user_id);
+        for user in self.present.iter().chain(publishers) {
+            people.entry(user).or_insert_with(|| Person {
+                user: user.clone(),
+                is_self: *user == self.me,
+                streams: Vec::new(),
+                has_audio: false,
+                has_data: false,
+            });
+        }
+        for stream in self.streams.values() {
+            if let Some(person) = people.get_mut(&stream.user_id) {
+                person.streams.push(stream.id);
+                person.has_audio |= has(stream, TrackKind::Audio);
+                person.has_data |= has(stream, TrackKind::Data);
+            }
+        }
+        let mut list: Vec<_> = people.into_values().collect();
+        list.sort_by_key(|person| !person.is_self);
+        list
+    }
+
+    fn insert(&mut self, stream: StreamInfo) {
+        self.streams.insert(stream.id, stream);
+    }
+
+    fn update(&mut self, stream: StreamId, tracks: &[StreamTrackInfo]) {
+        let Some(info) = self.streams.get_mut(&stream) else { return };
+        for track in tracks {
+            info.tracks.retain(|known| known.mid != track.mid);
+            info.tracks.push(track.clone());
+        }
+    }
+
+    fn wanted(&self) -> BTreeSet<(StreamId, TrackId)> {
+        let others = self.streams.values().filter(|stream| match self.own {
+            Ok(own) => own != Some(stream.id),
+            Err(()) => stream.user_id != self.me,
+        });
+        let tracks = others.flat_map(|stream| {
+            let live = stream.tracks.iter().filter(|track| is_wanted(track));
+            live.map(|track| (stream.id, track.mid.clone()))
+        });
+        tracks.collect()
+    }
+}
+
+/// Sound and messages; pictures are left to those who can show them.
+fn is_wanted(track: &StreamTrackInfo) -> bool {
+    !track.disabled && track.kind != TrackKind::Video
+}
+
+fn has(stream: &StreamInfo, kind: TrackKind) -> bool {
+    stream.tracks.iter().any(|track| track.kind == kind && !track.disabled)
+}
+
+fn subscription((stream_id, track): (StreamId, TrackId)) -> StreamSubscription {
+    StreamSubscription { stream_id, stream_track_id: Some(track) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::PublishedStreamData;
+
+    fn track(mid: &str, kind: TrackKind) -> StreamTrackInfo {
+        StreamTrackInfo { kind, mindex: 0, mid: mid.into(), disabled: false, codec: None }
+    }
+
+    fn stream(id: i64, user: &str) -> StreamInfo {
+        let tracks = vec![
+            track("0", TrackKind::Audio),
+            track("1", TrackKind::Video),
+            track("2", TrackKind::Data),
+        ];
+        StreamInfo { id: StreamId(id), user_id: user.into(), tracks }
+    }
+
+    fn published(id: i64, user: &str) -> EventKind {
+        EventKind::StreamPublished(PublishedStreamData {
+            stream_room_id: "r".into(),
+            stream: stream(id, user),
+            user_id: user.into(),
+        })
+    }
+
+    fn ids(list: &[StreamSubscription]) -> Vec<(i64, &str)> {
+        let pair = |s: &'_ StreamSubscription| s.stream_id.0;
+        list.iter()
+            .map(|s| (pair(s), s.stream_track_id.as_ref().map_or("", |t| t.as_str())))
+            .collect()
+    }
+
+    #[test]
+    fn others_are_subscribed_to_once_and_never_ourselves() {
+        let mut roster = Roster::new("r".into(), "me".into());
+        roster.handle_event(&published(1, "me"));
+        roster.handle_event(&published(2, "ana"));
+        roster.handle_event(&published(2, "ana"));
+        let change = roster.poll_change().unwrap();
+        assert_eq!(ids(&change.add), [(2, "0"), (2, "2")]);
+        assert_eq!(roster.poll_change(), None);
+        roster.set_own(Some(StreamId(1)));
+        assert_eq!(roster.poll_change(), None);
+        roster.handle_list(vec![stream(1, "me"), stream(2, "ana"), stream(3, "me")]);
+        let change = roster.poll_change().unwrap();
+        assert_eq!(ids(&change.add), [(3, "0"), (3, "2")], "another session of the same user");
+    }
+
+    #[test]
+    fn ended_stream_is_not_unsubscribed_from_but_an_ended_track_is() {
+        let mut roster = Roster::new("r".into(), "me".into());
+        roster.handle_list(vec![stream(2, "ana"), stream(3, "ben")]);
+        roster.poll_change().unwrap();
+        let gone = EventKind::StreamUnpublished { room: "r".into(), stream: StreamId(2) };
+        roster.handle_event(&gone);
+        assert_eq!(roster.poll_change(), None);
+        let mut quiet = track("0", TrackKind::Audio);
+        quiet.disabled = true;
+        roster.handle_event(&EventKind::StreamUpdated {
+            room: "r".into(),
+            stream: StreamId(3),
+            tracks: vec![quiet],
+        });
+        assert!(roster.is_stale());
+        let change = roster.poll_change().unwrap();
+        assert_eq!(ids(&change.remove), [(3, "0")]);
+    }
+
+    #[test]
+    fn failed_subscription_is_asked_for_again() {
+        let mut roster = Roster::new("r".into(), "me".into());
+        roster.handle_list(vec![stream(2, "ana")]);
+        let change = roster.poll_change().unwrap();
+        roster.forget(&change.add);
+        assert_eq!(roster.poll_change(), Some(change));
+    }
+
+    #[test]
+    fn people_are_listeners_and_publishers_ourselves_first() {
+        let mut roster = Roster::new("r".into(), "me".into());
+        roster.handle_event(&published(2, "ana"));
+        let room = StreamRoomId::from("r");
+        roster
+            .handle_event(&EventKind::StreamRoomJoined { room: room.clone(), user: "zoe".into() });
+        roster.handle_event(&EventKind::StreamRoomJoined { room: "x".into(), user: "eve".into() });
+        let people = roster.people();
+        let seen: Vec<_> = people.iter().map(|p| (p.user.as_str(), p.has_audio)).collect();
+        assert_eq!(seen, [("me", false), ("ana", true), ("zoe", false)]);
+        roster.handle_event(&EventKind::StreamRoomLeft { room, user: "zoe".into() });
+        assert_eq!(roster.people().len(), 2);
+    }
+}

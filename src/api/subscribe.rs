@@ -1,0 +1,221 @@
+//! The subscribing half of a joined room: one task that negotiates, and one that forwards
+//! what arrives.
+//!
+//! The bridge offers, we answer: **every** offer, also those that come with an unsubscribe
+//! or by event, because a bridge that waits for an answer makes no further offers
+//! (streams.md §9.5). The task carries out one negotiation after the other.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use crate::media::pipeline::AudioReceiver;
+use crate::model::SessionId;
+use crate::model::StreamId;
+use crate::model::StreamSubscription;
+use crate::model::TrackKind;
+use crate::rtc::Subscriber;
+use crate::rtc::SubscriberEvent;
+use crate::wire::dto::signal::SessionDescription;
+use crate::wire::dto::signal::StreamAcceptOffer;
+use crate::wire::dto::stream;
+use crate::wire::dto::stream::StreamsModifyRemoteSubscriptions;
+use crate::wire::dto::stream::StreamsSubscribeToRemote;
+use crate::wire::dto::stream::StreamsUnsubscribeFromRemote;
+use crate::wire::dto::stream::SubscribeAnswer;
+
+use super::audio::TrackKey;
+use super::error::ApiError;
+use super::joined::Room;
+use super::listener::RemoteStreamEvent;
+use super::publish::media;
+
+/// Commands from the façade and the room's keeper to the task; when full, they wait.
+pub(super) const COMMANDS: usize = 64;
+
+/// What the task is asked for.
+pub(super) enum SubscribeCommand {
+    /// Change what is subscribed to.
+    Change {
+        add: Vec<StreamSubscription>,
+        remove: Vec<StreamSubscription>,
+        reply: oneshot::Sender<Result<(), ApiError>>,
+    },
+    /// Answer an offer that came by event.
+    Reoffer { session: Option<SessionId>, sdp: String },
+    /// Begin anew after a reconnection: nothing is subscribed to.
+    Reset { reply: oneshot::Sender<()> },
+    /// Close the connection and end.
+    Close,
+}
+
+/// The task.
+pub(super) struct SubscribeTask {
+    room: Arc<Room>,
+    commands: mpsc::Receiver<SubscribeCommand>,
+    subscriber: Option<Arc<Subscriber>>,
+    session: Option<i64>,
+    /// Forwards what arrives on the connection: at most one.
+    forwarders: JoinSet<()>,
+}
+
+impl SubscribeTask {
+    pub(super) fn new(room: Arc<Room>, commands: mpsc::Receiver<SubscribeCommand>) -> Self {
+        Self { room, commands, subscriber: None, session: None, forwarders: JoinSet::new() }
+    }
+
+    /// Runs until told to close, or until the room is dropped.
+    pub(super) async fn run(mut self) {
+        while let Some(command) = self.commands.recv().await {
+            match command {
+                SubscribeCommand::Change { add, remove, reply } => {
+                    // A caller that went away does not want its answer.
+                    let _ = reply.send(self.change(&add, &remove).await);
+                }
+                SubscribeCommand::Reoffer { session, sdp } => {
+                    let session = session.map(|session| session.0).or(self.session);
+                    if let Some(session) = session
+                        && let Err(error) = self.accept(session, &sdp).await
+                    {
+                        tracing::warn!(%error, "an offer could not be answered");
+                    }
+                }
+                SubscribeCommand::Reset { reply } => {
+                    self.close().await;
+                    let _ = reply.send(());
+                }
+                SubscribeCommand::Close => break,
+            }
+        }
+        self.close().await;
+    }
+
+    async fn change(
+        &mut self,
+        add: &[StreamSubscription],
+        remove: &[StreamSubscription],
+    ) -> Result<(), ApiError> {
+        if self.session.is_none() && !remove.is_empty() {
+            return Err(ApiError::NotSubscribed(self.room.id.clone()));
+        }
+        let answer = self.request(add, remove).await?;
+        self.session = Some(answer.session_id);
+        match answer.offer {
+            Some(offer) => self.accept(answer.session_id, &offer.sdp).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn request(
+        &self,
+        add: &[StreamSubscription],
+        remove: &[StreamSubscription],
+    ) -> Result<SubscribeAnswer, ApiError> {
+        let core = &self.room.core;
+        let stream_room_id = self.room.id.0.clone();
+        let subscriptions_to_add = wire(add);
+        let subscriptions_to_remove = wire(remove);
+        if remove.is_empty() {
+            core.call(&StreamsSubscribeToRemote { stream_room_id, subscriptions_to_add }).await
+        } else if add.is_empty() {
+            let call = StreamsUnsubscribeFromRemote { stream_room_id, subscriptions_to_remove };
+            core.call(&call).await
+        } else {
+            core.call(&StreamsModifyRemoteSubscriptions {
+                stream_room_id,
+                subscriptions_to_add,
+                subscriptions_to_remove,
+            })
+            .await
+        }
+    }
+
+    async fn accept(&mut self, session_id: i64, offer: &str) -> Result<(), ApiError> {
+        let subscriber = self.subscriber().await?;
+        let sdp = subscriber.answer(offer).await.map_err(media)?;
+        let answer = SessionDescription::answer(sdp);
+        self.room.core.call(&StreamAcceptOffer { session_id, answer }).await.map(drop)
+    }
+
+    /// The connection, made when it is first needed.
+    async fn subscriber(&mut self) -> Result<Arc<Subscriber>, ApiError> {
+        if let Some(subscriber) = &self.subscriber {
+            return Ok(Arc::clone(subscriber));
+        }
+        let config = self.room.peer_config().await;
+        let (subscriber, events) = Subscriber::new(&config).map_err(media)?;
+        let subscriber = Arc::new(subscriber);
+        self.forwarders.spawn(forward(Arc::clone(&self.room), events));
+        self.room.set_subscriber(Some(Arc::clone(&subscriber)));
+        self.subscriber = Some(Arc::clone(&subscriber));
+        Ok(subscriber)
+    }
+
+    async fn close(&mut self) {
+        self.session = None;
+        self.room.set_subscriber(None);
+        if let Some(subscriber) = self.subscriber.take() {
+            subscriber.close().await;
+        }
+        self.forwarders.shutdown().await;
+    }
+}
+
+fn wire(list: &[StreamSubscription]) -> Vec<stream::StreamSubscription> {
+    list.iter().map(stream::StreamSubscription::from).collect()
+}
+
+/// Brings what arrives on the connection to the audio engine and the listeners.
+async fn forward(room: Arc<Room>, mut events: mpsc::Receiver<SubscriberEvent>) {
+    while let Some(event) = events.recv().await {
+        match event {
+            SubscriberEvent::Rtp {
+                stream_id, mid, kind, seq, timestamp, payload, arrival, ..
+            } => {
+                if kind == TrackKind::Audio {
+                    let key = TrackKey { room: room.token, stream: stream_id, mid };
+                    room.audio.packet(key, seq, timestamp, payload, arrival);
+                }
+            }
+            SubscriberEvent::Track { stream_id, mid, kind } => {
+                if kind == TrackKind::Audio {
+                    let key = TrackKey { room: room.token, stream: stream_id, mid: mid.clone() };
+                    add_track(&room, key).await;
+                }
+                let (stream, line) = (stream_id, mid);
+                room.listeners.tell(&RemoteStreamEvent::TrackAdded { stream, line, kind });
+            }
+            SubscriberEvent::TrackEnded { stream_id, mid, kind } => {
+                if kind == TrackKind::Audio {
+                    let key = TrackKey { room: room.token, stream: stream_id, mid: mid.clone() };
+                    room.audio.remove_track(key).await;
+                }
+                let (stream, line) = (stream_id, mid);
+                room.listeners.tell(&RemoteStreamEvent::TrackRemoved { stream, line, kind });
+            }
+            SubscriberEvent::Data { stream_id, payload } => {
+                room.listeners.tell(&open_data(&room, stream_id, &payload));
+            }
+            SubscriberEvent::State(state) => {
+                tracing::debug!(?state, "subscriber connection");
+            }
+        }
+    }
+}
+
+async fn add_track(room: &Room, key: TrackKey) {
+    let user = room.publisher_of(key.stream).await;
+    match AudioReceiver::new(room.keys()) {
+        Ok(receiver) => room.audio.add_track(key, user, receiver).await,
+        Err(error) => tracing::warn!(%error, "a track cannot be heard"),
+    }
+}
+
+fn open_data(room: &Room, stream: StreamId, message: &[u8]) -> RemoteStreamEvent {
+    match room.open_data(stream, message) {
+        Ok(data) => RemoteStreamEvent::Data { stream, data },
+        Err(status) => RemoteStreamEvent::DataRefused { stream, status },
+    }
+}
