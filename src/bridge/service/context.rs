@@ -10,6 +10,8 @@ use super::outcome::Caller;
 use super::outcome::Notice;
 use super::outcome::Outcome;
 use super::outcome::Page;
+use super::outcome::Profile;
+use super::outcome::Recipients;
 use super::outcome::Target;
 use super::user;
 use crate::bridge::store::ContextRecord;
@@ -59,7 +61,7 @@ pub fn list(tx: &Tx<'_>, caller: &Caller, page: &Page) -> Result<Value, ServiceE
             found.push((context, record));
         }
     }
-    found.sort_by(|(a, _), (b, _)| (a.created, &a.id).cmp(&(b.created, &b.id)));
+    found.sort_by_key(|(context, _)| context.created);
     let (page, count) = page.cut(found, |(context, _)| context.id.as_str())?;
     let contexts: Vec<Value> = page.iter().map(|(context, record)| view(context, record)).collect();
     Ok(json!({"contexts": contexts, "count": count}))
@@ -127,7 +129,8 @@ pub fn send_custom_event(
                 "key": key,
                 "eventData": event.data,
             }),
-            to: vec![pub_key.clone()],
+            to: Recipients::Keys(vec![pub_key.clone()]),
+            profile: Profile::Both,
         });
     }
     Ok(Outcome { reply: json!("OK"), notify, media: Vec::new() })

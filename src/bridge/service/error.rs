@@ -3,6 +3,8 @@
 use serde_json::Value;
 
 use crate::bridge::store::StoreError;
+use crate::wire::rpc::RpcError;
+use crate::wire::rpc::code;
 
 /// A refusal. The text is for people; clients act on [`ServiceError::code`].
 #[derive(Debug, thiserror::Error)]
@@ -168,43 +170,43 @@ impl ServiceError {
     #[must_use]
     pub const fn code(&self) -> i64 {
         match self {
-            Self::MethodNotFound => -32601,
-            Self::InvalidParams(_) => -32602,
-            Self::Internal => -32603,
-            Self::UserDoesNotExist => 0x0009,
-            Self::UnknownSession => 0x000c,
-            Self::InvalidToken => 0x0015,
-            Self::AccessDenied | Self::AccessDeniedBecause(_) => 0x0030,
-            Self::PubKeyInUse => 0x0065,
-            Self::WebSocketRequired => 0x0072,
-            Self::WebSocketAlreadyAuthorized => 0x0073,
-            Self::TooManyWsChannels => 0x0085,
-            Self::WsChannelIdRequired => 0x0086,
-            Self::SingleChannelWebSocket => 0x0087,
-            Self::InvalidKeyId => 0x6015,
-            Self::ContextDoesNotExist => 0x6116,
-            Self::RoomDoesNotExist => 0x6122,
-            Self::NoMatchForLastId => 0x6123,
-            Self::DifferentContexts => 0x6124,
-            Self::ApiKeyDoesNotExist => 0x612b,
-            Self::InvalidCredentials => 0x612c,
-            Self::ApiKeysLimit => 0x612d,
-            Self::InsufficientScope => 0x612e,
-            Self::Unauthorized => 0x612f,
-            Self::SolutionDoesNotExist => 0x6130,
-            Self::InvalidAcl(_) => 0x6131,
-            Self::WebSocketOnly => 0x6136,
-            Self::NoAccessToContainer => 0x6137,
-            Self::DuplicateResourceId => 0x6138,
-            Self::TooManyChannels => 0x6139,
-            Self::ResourceIdMismatch => 0x613b,
-            Self::FirstApiKeyExists => 0x613e,
-            Self::InitializationToken => 0x613f,
-            Self::NotConnectedToRoom => 0x6202,
-            Self::NoSubscriptions => 0x6203,
-            Self::NoMediaServer => 0x6205,
-            Self::NoMainSession => 0x6207,
-            Self::RoomClosed => 0x6208,
+            Self::MethodNotFound => code::METHOD_NOT_FOUND,
+            Self::InvalidParams(_) => code::INVALID_PARAMS,
+            Self::Internal => code::INTERNAL_ERROR,
+            Self::UserDoesNotExist => code::USER_DOESNT_EXIST,
+            Self::UnknownSession => code::UNKNOWN_SESSION,
+            Self::InvalidToken => code::INVALID_TOKEN,
+            Self::AccessDenied | Self::AccessDeniedBecause(_) => code::ACCESS_DENIED,
+            Self::PubKeyInUse => code::PUB_KEY_ALREADY_IN_USE,
+            Self::WebSocketRequired => code::WEBSOCKET_REQUIRED,
+            Self::WebSocketAlreadyAuthorized => code::WEBSOCKET_ALREADY_AUTHORIZED,
+            Self::TooManyWsChannels => code::EXCEEDED_LIMIT_OF_WEBSOCKET_CHANNELS,
+            Self::WsChannelIdRequired => code::ADD_WS_CHANNEL_ID_REQUIRED,
+            Self::SingleChannelWebSocket => code::CANNOT_ADD_CHANNEL_TO_SINGLE,
+            Self::InvalidKeyId => code::INVALID_KEY_ID,
+            Self::ContextDoesNotExist => code::CONTEXT_DOES_NOT_EXIST,
+            Self::RoomDoesNotExist => code::STREAM_ROOM_DOES_NOT_EXIST,
+            Self::NoMatchForLastId => code::NO_MATCH_FOR_LAST_ID,
+            Self::DifferentContexts => code::RESOURCES_HAVE_DIFFERENT_CONTEXTS,
+            Self::ApiKeyDoesNotExist => code::API_KEY_DOES_NOT_EXIST,
+            Self::InvalidCredentials => code::INVALID_CREDENTIALS,
+            Self::ApiKeysLimit => code::API_KEYS_LIMIT_EXCEEDED,
+            Self::InsufficientScope => code::INSUFFICIENT_SCOPE,
+            Self::Unauthorized => code::UNAUTHORIZED,
+            Self::SolutionDoesNotExist => code::SOLUTION_DOES_NOT_EXIST,
+            Self::InvalidAcl(_) => code::INVALID_ACL,
+            Self::WebSocketOnly => code::METHOD_CALLABLE_WITH_WEBSOCKET_ONLY,
+            Self::NoAccessToContainer => code::USER_DOES_NOT_HAVE_ACCESS_TO_CONTAINER,
+            Self::DuplicateResourceId => code::DUPLICATE_RESOURCE_ID,
+            Self::TooManyChannels => code::TOO_MANY_CHANNELS_IN_SESSION,
+            Self::ResourceIdMismatch => code::RESOURCE_ID_MISSMATCH,
+            Self::FirstApiKeyExists => code::FIRST_API_KEY_ALREADY_EXISTS,
+            Self::InitializationToken => code::INITIALIZATION_TOKEN_MISSMATCH,
+            Self::NotConnectedToRoom => code::NOT_CONNECTED_TO_THE_ROOM,
+            Self::NoSubscriptions => code::NO_SUBSCRIPTIONS_TO_MODIFY,
+            Self::NoMediaServer => code::CANNOT_CONNECT_TO_MEDIA_SERVER,
+            Self::NoMainSession => code::MAIN_MEDIA_SESSION_FOR_USER_MISSING,
+            Self::RoomClosed => code::STREAM_ROOM_CLOSED,
             Self::Media { code, .. } => *code,
             Self::Invite(refusal) => match refusal {
                 InviteRefusal::Unknown => 0x6f01,
@@ -232,5 +234,11 @@ impl From<StoreError> for ServiceError {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "store");
         Self::Internal
+    }
+}
+
+impl From<&ServiceError> for RpcError {
+    fn from(error: &ServiceError) -> Self {
+        Self::with_message(error.code(), error.to_string()).with_data(error.data())
     }
 }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::bridge::sfu::ClientId;
 use crate::model::ContextId;
 use crate::model::SolutionId;
 use crate::model::StreamRoomId;
@@ -84,8 +85,30 @@ pub struct Notice {
     pub kind: &'static str,
     /// Event data on the wire.
     pub data: Value,
-    /// Public keys it is meant for.
-    pub to: Vec<String>,
+    /// Whom it is meant for.
+    pub to: Recipients,
+    /// Which generation of clients understands it.
+    pub profile: Profile,
+}
+
+/// Whom a notice is meant for. Of these, those with a matching subscription get it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Recipients {
+    /// Every session of these public keys.
+    Keys(Vec<String>),
+    /// These sessions.
+    Clients(Vec<ClientId>),
+}
+
+/// Event shapes of the two bridge generations (streams.md 8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// The same for both, or harmless to the other.
+    Both,
+    /// Sessions of 2.42 clients only.
+    A,
+    /// Sessions of 3.0 clients only.
+    B,
 }
 
 /// One page of a list.

@@ -11,6 +11,8 @@ use super::outcome::MediaCommand;
 use super::outcome::Notice;
 use super::outcome::Outcome;
 use super::outcome::Page;
+use super::outcome::Profile;
+use super::outcome::Recipients;
 use super::outcome::Target;
 use super::policy;
 use crate::bridge::store::ApiKeyRecord;
@@ -298,7 +300,8 @@ fn user_notice(
             "userId": user.user.as_str(),
             "pubKey": user.pub_key,
         }),
-        to,
+        to: Recipients::Keys(to),
+        profile: Profile::Both,
     }
 }
 

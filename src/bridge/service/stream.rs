@@ -7,6 +7,8 @@ use super::error::ServiceError;
 use super::outcome::Caller;
 use super::outcome::Notice;
 use super::outcome::Outcome;
+use super::outcome::Profile;
+use super::outcome::Recipients;
 use super::outcome::keys_of;
 use super::policy;
 use super::policy::Roles;
@@ -54,7 +56,8 @@ impl Audience {
             solution: self.solution.clone(),
             kind,
             data,
-            to: self.keys.clone(),
+            to: Recipients::Keys(self.keys.clone()),
+            profile: Profile::Both,
         }
     }
 }
@@ -128,7 +131,8 @@ pub fn send_custom_event(
             "keyId": event.key_id,
             "eventData": event.data,
         }),
-        to: keys_of(&to, &tx.users(&room.context)?),
+        to: Recipients::Keys(keys_of(&to, &tx.users(&room.context)?)),
+        profile: Profile::Both,
     };
     Ok(Outcome { reply: json!("OK"), notify: vec![notice], media: Vec::new() })
 }

@@ -13,6 +13,8 @@ use super::outcome::MediaCommand;
 use super::outcome::Notice;
 use super::outcome::Outcome;
 use super::outcome::Page;
+use super::outcome::Profile;
+use super::outcome::Recipients;
 use super::outcome::Target;
 use super::outcome::keys_of;
 use super::policy;
@@ -225,7 +227,8 @@ fn announce(
             solution: access.member.context.solution.clone(),
             kind,
             data: view_of(&access.room, &versions, &keys, &user.user),
-            to: vec![user.pub_key.clone()],
+            to: Recipients::Keys(vec![user.pub_key.clone()]),
+            profile: Profile::Both,
         })
         .collect())
 }
@@ -406,7 +409,8 @@ fn remove(tx: &mut Tx<'_>, access: &Access) -> Result<Outcome<()>, ServiceError>
         solution: access.member.context.solution.clone(),
         kind: "streamRoomDeleted",
         data,
-        to: keys_of(&room.members(), &everybody),
+        to: Recipients::Keys(keys_of(&room.members(), &everybody)),
+        profile: Profile::Both,
     };
     let media = vec![MediaCommand::EndRoom(room.id.clone())];
     Ok(Outcome { reply: (), notify: vec![notice], media })
@@ -520,7 +524,7 @@ pub fn list(
             }
     });
     if page.by_modification {
-        rooms.sort_by(|a, b| (a.modified, &a.id).cmp(&(b.modified, &b.id)));
+        rooms.sort_by_key(|room| room.modified);
     }
     let (rooms, count) = page.cut(rooms, |room| room.id.as_str())?;
     let list = rooms.iter().map(|room| view(tx, room, me)).collect::<Result<Vec<_>, _>>()?;

@@ -70,7 +70,7 @@ impl Tx<'_> {
     ) -> Result<Vec<ContextRecord>, StoreError> {
         let solution = solution.map(SolutionId::as_str);
         let mut statement = self.inner.prepare_cached(&format!(
-            "{CONTEXT} WHERE ?1 IS NULL OR solution = ?1 ORDER BY created, id"
+            "{CONTEXT} WHERE ?1 IS NULL OR solution = ?1 ORDER BY created, rowid"
         ))?;
         let rows = statement.query_map([solution], context_row)?;
         rows.map(|row| with_policy(row?)).collect()

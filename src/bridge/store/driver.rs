@@ -30,7 +30,12 @@ const LOCK: &str = "bridge.lock";
 /// Prepared statements kept for reuse.
 const STATEMENTS: usize = 128;
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+type Work = Box<dyn FnOnce(&mut Connection) + Send>;
+
+enum Job {
+    Run(Work),
+    Stop,
+}
 
 /// One transaction, as services see it. Methods are in the files of their tables.
 pub struct Tx<'a> {
@@ -38,7 +43,7 @@ pub struct Tx<'a> {
 }
 
 /// Handle of the store: cheap to clone, sends work to its thread.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Store {
     jobs: mpsc::Sender<Job>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
@@ -93,8 +98,8 @@ impl Store {
         let thread = std::thread::Builder::new()
             .name("bridge-store".to_owned())
             .spawn(move || {
-                while let Some(job) = inbox.blocking_recv() {
-                    job(&mut connection);
+                while let Some(Job::Run(work)) = inbox.blocking_recv() {
+                    work(&mut connection);
                 }
                 // The lock outlives the connection, so nobody opens a file in use.
                 drop(connection);
@@ -151,20 +156,20 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         let (answer, answered) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
+        let job: Work = Box::new(move |connection| {
             // The caller may be gone; what was committed stays committed.
             drop(answer.send(transact(connection, behavior, commit, work)));
         });
-        self.jobs.send(job).await.map_err(|_| E::from(StoreError::Closed))?;
+        self.jobs.send(Job::Run(job)).await.map_err(|_| E::from(StoreError::Closed))?;
         answered.await.map_err(|_| E::from(StoreError::Closed))?
     }
 
-    /// Finishes what was handed over and closes the file. Other handles fail from now on.
-    pub async fn shutdown(self) {
+    /// Finishes what was handed over and closes the file. All handles fail from now on.
+    pub async fn shutdown(&self) {
+        // A thread that is gone already needs no telling.
+        drop(self.jobs.send(Job::Stop).await);
         let thread = self.thread.lock().ok().and_then(|mut slot| slot.take());
-        drop(self.jobs);
         if let Some(thread) = thread {
-            // Joining blocks until the last clone of the sender is gone.
             drop(tokio::task::spawn_blocking(move || thread.join()).await);
         }
     }

@@ -71,7 +71,7 @@ impl Tx<'_> {
     pub fn solutions(&self) -> Result<Vec<SolutionRecord>, StoreError> {
         let mut statement = self
             .inner
-            .prepare_cached("SELECT id, name, created FROM solution ORDER BY created, id")?;
+            .prepare_cached("SELECT id, name, created FROM solution ORDER BY created, rowid")?;
         let rows = statement.query_map([], solution_row)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }

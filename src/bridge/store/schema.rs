@@ -46,7 +46,7 @@ CREATE TABLE stream_room (
     modified INTEGER NOT NULL, key_id TEXT NOT NULL, version INTEGER NOT NULL,
     users TEXT NOT NULL, managers TEXT NOT NULL, policy TEXT NOT NULL, closed INTEGER NOT NULL,
     UNIQUE (context, resource)) STRICT;
-CREATE INDEX stream_room_context ON stream_room (context, created, id);
+CREATE INDEX stream_room_context ON stream_room (context, created);
 CREATE TABLE stream_room_version (
     room TEXT NOT NULL REFERENCES stream_room(id) ON DELETE CASCADE, version INTEGER NOT NULL,
     key_id TEXT NOT NULL, data TEXT NOT NULL, PRIMARY KEY (room, version)) STRICT;

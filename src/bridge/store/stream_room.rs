@@ -76,7 +76,7 @@ impl Tx<'_> {
     pub fn rooms(&self, context: &ContextId) -> Result<Vec<RoomRecord>, StoreError> {
         let mut statement = self
             .inner
-            .prepare_cached(&format!("{ROOM} WHERE context = ?1 ORDER BY created, id"))?;
+            .prepare_cached(&format!("{ROOM} WHERE context = ?1 ORDER BY created, rowid"))?;
         let rows = statement.query_map([context.as_str()], room_row)?;
         rows.map(|row| with_lists(row?)).collect()
     }

@@ -1,0 +1,109 @@
+//! What a bridge is started with.
+
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::bridge::sfu::Tap;
+use crate::model::Secret;
+
+/// Version announced at login; clients want at least 2.36.2.
+const SERVER_VERSION: &str = "3.0.0";
+
+/// Settings of a bridge.
+#[derive(Debug)]
+pub struct BridgeConfig {
+    /// Where HTTP and WebSocket are served; port 0 lets the system choose.
+    pub listen: SocketAddr,
+    /// Directory of the database; it is created if it does not exist.
+    pub data_dir: PathBuf,
+    /// Keep everything in memory and forget it at the end; `data_dir` is then unused.
+    pub volatile: bool,
+    /// UDP port for media; `None` takes the number of the TCP port.
+    pub media_port: Option<u16>,
+    /// Addresses under which clients reach the media port; empty lets the SFU find out.
+    pub advertise: Vec<IpAddr>,
+    /// Whoever knows it may make the first API key, once.
+    pub initialization_token: Option<Secret<String>>,
+    /// TURN servers that clients are told about.
+    pub turn: Vec<TurnServer>,
+    /// Version announced at login.
+    pub server_version: String,
+    /// Host name announced at login and in `/privmx-configuration.json`.
+    pub host: String,
+    /// Bounds.
+    pub limits: BridgeLimits,
+    /// Sees every media payload; for tests that prove what the server can know.
+    pub tap: Option<Tap>,
+}
+
+/// A TURN server with the secret it shares with us.
+#[derive(Debug)]
+pub struct TurnServer {
+    /// `turn:` or `turns:` URL.
+    pub url: String,
+    /// The shared secret.
+    pub secret: Secret<String>,
+}
+
+/// Bounds on what clients can make the bridge hold.
+#[derive(Clone, Debug)]
+pub struct BridgeLimits {
+    /// TCP connections of everybody together.
+    pub connections: usize,
+    /// TCP connections of one address.
+    pub connections_per_address: usize,
+    /// Participants of one room.
+    pub participants_per_room: usize,
+    /// Failed logins, redemptions and authorisations of one address in a minute.
+    pub failures_per_minute: u32,
+    /// Time between WebSocket pings; a socket that missed one is dead.
+    pub ping_interval: Duration,
+    /// Time a client has to send a request's head.
+    pub head_timeout: Duration,
+    /// Time a client has to send a request's body, and to take one message off its socket.
+    pub transfer_timeout: Duration,
+}
+
+impl BridgeConfig {
+    /// A bridge on `listen` that keeps its state in `data_dir`, with defaults for the rest.
+    #[must_use]
+    pub fn new(listen: SocketAddr, data_dir: PathBuf) -> Self {
+        Self {
+            listen,
+            data_dir,
+            volatile: false,
+            media_port: None,
+            advertise: Vec::new(),
+            initialization_token: None,
+            turn: Vec::new(),
+            server_version: SERVER_VERSION.to_owned(),
+            host: listen.ip().to_string(),
+            limits: BridgeLimits::default(),
+            tap: None,
+        }
+    }
+}
+
+impl BridgeConfig {
+    /// A bridge on `listen` that forgets everything when it ends.
+    #[must_use]
+    pub fn in_memory(listen: SocketAddr) -> Self {
+        Self { volatile: true, ..Self::new(listen, PathBuf::new()) }
+    }
+}
+
+impl Default for BridgeLimits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            connections_per_address: 256,
+            participants_per_room: 50,
+            failures_per_minute: 60,
+            ping_interval: Duration::from_secs(10),
+            head_timeout: Duration::from_secs(10),
+            transfer_timeout: Duration::from_secs(20),
+        }
+    }
+}

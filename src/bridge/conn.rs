@@ -1,0 +1,142 @@
+//! One WebSocket: a reader, a worker that carries out requests in order, and a writer.
+//!
+//! The three run as one task. The reader stays ahead of the worker so that pings are answered
+//! and a dead peer is noticed while a call takes its time; how far ahead is bounded.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+
+use axum::body::Bytes;
+use axum::extract::ws::Message;
+use axum::extract::ws::WebSocket;
+use futures_util::SinkExt;
+use futures_util::StreamExt;
+use futures_util::stream::SplitSink;
+use futures_util::stream::SplitStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+use tokio::time::interval;
+use tokio::time::timeout;
+
+use super::core::Core;
+use super::exchange;
+use super::exchange::Origin;
+use super::listener::BODY_MAX;
+use super::listener::Counted;
+use super::notify::Outbox;
+use super::notify::Socket;
+use crate::wire::mux;
+use crate::wire::mux::ClientMessage;
+
+/// Requests from the reader to the worker of one socket. Full: the reader waits.
+const REQUESTS: usize = 64;
+/// Bytes of requests that may wait. Full: the reader waits.
+const REQUEST_BYTES: usize = BODY_MAX;
+
+/// A request and its share of the bytes that may wait.
+struct Pending {
+    id: u32,
+    message: Bytes,
+    _share: OwnedSemaphorePermit,
+}
+
+/// Serves one WebSocket until it closes, dies or the bridge ends.
+pub async fn run(core: Arc<Core>, socket: WebSocket, address: IpAddr, _counted: Arc<Counted>) {
+    let ended = core.ended.child_token();
+    let (handle, outbox) = Socket::new(core.next_socket(), ended.clone());
+    let (sink, stream) = socket.split();
+    let (requests, queue) = mpsc::channel(REQUESTS);
+    let alive = AtomicBool::new(true);
+    let origin = Origin { address, socket: Some(Arc::clone(&handle)) };
+    tokio::select! {
+        () = ended.cancelled() => {}
+        () = read(stream, &handle, requests, &alive) => {}
+        () = work(&core, &origin, queue) => {}
+        () = write(&core, sink, outbox, &alive) => {}
+    }
+    for client in core.notifier.on_socket(handle.id) {
+        core.end_client(client).await;
+    }
+}
+
+async fn read(
+    mut stream: SplitStream<WebSocket>,
+    socket: &Socket,
+    requests: mpsc::Sender<Pending>,
+    alive: &AtomicBool,
+) {
+    let room = Arc::new(Semaphore::new(REQUEST_BYTES));
+    while let Some(Ok(message)) = stream.next().await {
+        alive.store(true, Ordering::Relaxed);
+        let message = match message {
+            Message::Binary(message) => message,
+            Message::Close(_) => return,
+            // Text is ignored; the library answers pings.
+            Message::Text(_) | Message::Ping(_) | Message::Pong(_) => continue,
+        };
+        let id = match ClientMessage::parse(&message) {
+            Ok(ClientMessage::Request { id, .. }) => id,
+            Ok(ClientMessage::Ping { id }) => {
+                socket.send(mux::pong(id).into());
+                continue;
+            }
+            Err(error) => {
+                tracing::debug!(%error, "message ignored");
+                continue;
+            }
+        };
+        let size = u32::try_from(message.len().min(REQUEST_BYTES)).unwrap_or(u32::MAX);
+        let Ok(share) = Arc::clone(&room).acquire_many_owned(size).await else { return };
+        if requests.send(Pending { id, message, _share: share }).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn work(core: &Core, origin: &Origin, mut queue: mpsc::Receiver<Pending>) {
+    let Some(socket) = &origin.socket else { return };
+    while let Some(pending) = queue.recv().await {
+        let Ok(ClientMessage::Request { body, .. }) = ClientMessage::parse(&pending.message) else {
+            continue;
+        };
+        let exchanged = exchange::run(core, origin, body).await;
+        socket.send(mux::answer(pending.id, &exchanged.bytes).into());
+        exchange::tell(core, exchanged.told);
+    }
+    // The reader has ended, and with it the socket.
+}
+
+async fn write(
+    core: &Core,
+    mut sink: SplitSink<WebSocket, Message>,
+    mut outbox: Outbox,
+    alive: &AtomicBool,
+) {
+    let limits = &core.config.limits;
+    let mut ping = interval(limits.ping_interval);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ping.reset();
+    loop {
+        let message = tokio::select! {
+            message = outbox.next() => match message {
+                Some(message) => Message::Binary(message),
+                None => return,
+            },
+            _ = ping.tick() => {
+                if !alive.swap(false, Ordering::Relaxed) {
+                    tracing::debug!("socket shows no life");
+                    return;
+                }
+                Message::Ping(Bytes::new())
+            }
+        };
+        match timeout(limits.transfer_timeout, sink.send(message)).await {
+            Ok(Ok(())) => {}
+            _ => return,
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Starting and ending a bridge.
+
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::config::BridgeConfig;
+use super::core::Core;
+use super::error::BridgeError;
+use super::listener::Listener;
+use super::media::Media;
+use super::presence;
+use super::service::ServiceError;
+use super::service::media_event;
+use super::sfu::Sfu;
+use super::sfu::SfuConfig;
+use super::sfu::SfuEvent;
+use super::sfu::SfuHandle;
+use super::sfu::SfuLimits;
+use super::store::Store;
+use super::store::StoreError;
+use crate::crypto::key::PrivateKey;
+use crate::crypto::key::PublicKey;
+
+/// How long the end of a bridge waits for calls that are under way.
+const SHUTDOWN: Duration = Duration::from_secs(5);
+/// Where the identity key is kept in the store.
+const IDENTITY: &str = "identity";
+
+/// Starts bridges.
+#[derive(Debug)]
+pub struct Bridge;
+
+/// A running bridge. It serves until [`shutdown`](Self::shutdown); dropping the handle tells
+/// it to end without waiting.
+#[derive(Debug)]
+pub struct BridgeHandle {
+    core: Arc<Core>,
+    tasks: JoinSet<()>,
+    local_addr: SocketAddr,
+}
+
+impl Bridge {
+    /// Opens the database and the ports and begins to serve.
+    ///
+    /// # Errors
+    ///
+    /// [`BridgeError`] says which of the three failed, and why.
+    pub async fn start(config: BridgeConfig) -> Result<BridgeHandle, BridgeError> {
+        let store = open_store(&config).await?;
+        let identity = load_identity(&store).await?;
+        let listen = config.listen;
+        let fail = |source| BridgeError::Listen { address: listen, source };
+        let socket = TcpListener::bind(listen).await.map_err(fail)?;
+        let local_addr = socket.local_addr().map_err(fail)?;
+        let (sfu, events) = start_sfu(&config, local_addr).await?;
+        let core = Arc::new(Core::new(config, store, identity, Media::new(sfu)));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(Listener::new(Arc::clone(&core), socket).run());
+        tasks.spawn(presence_loop(Arc::clone(&core)));
+        tasks.spawn(media_loop(Arc::clone(&core), events));
+        tracing::info!(%local_addr, "bridge started");
+        Ok(BridgeHandle { core, tasks, local_addr })
+    }
+}
+
+async fn open_store(config: &BridgeConfig) -> Result<Store, StoreError> {
+    if config.volatile {
+        return Store::open_in_memory();
+    }
+    let dir = config.data_dir.clone();
+    tokio::task::spawn_blocking(move || Store::open(&dir)).await.unwrap_or(Err(StoreError::Closed))
+}
+
+async fn load_identity(store: &Store) -> Result<PrivateKey, BridgeError> {
+    let stored: Option<Vec<u8>> = store.read(|tx| tx.meta(IDENTITY)).await?;
+    if let Some(bytes) = stored {
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| BridgeError::Identity)?;
+        return PrivateKey::from_bytes(&bytes).map_err(|_| BridgeError::Identity);
+    }
+    let key = PrivateKey::generate(&mut rand::rng());
+    let bytes = key.to_bytes();
+    store.write(move |tx| tx.set_meta(IDENTITY, bytes.expose())).await?;
+    Ok(key)
+}
+
+async fn start_sfu(
+    config: &BridgeConfig,
+    tcp: SocketAddr,
+) -> Result<(SfuHandle, mpsc::Receiver<SfuEvent>), BridgeError> {
+    let settings = |port: u16| SfuConfig {
+        bind: SocketAddr::new(tcp.ip(), port),
+        advertise: config.advertise.clone(),
+        limits: SfuLimits {
+            participants_per_room: config.limits.participants_per_room,
+            ..SfuLimits::default()
+        },
+        tap: config.tap.clone(),
+    };
+    let first = Sfu::start(settings(config.media_port.unwrap_or_else(|| tcp.port()))).await;
+    match first {
+        // Nobody asked for this very number, and as a UDP port it may be taken.
+        Err(_) if config.media_port.is_none() && config.listen.port() == 0 => {
+            Ok(Sfu::start(settings(0)).await?)
+        }
+        result => Ok(result?),
+    }
+}
+
+impl BridgeHandle {
+    /// Where HTTP and WebSocket are served.
+    #[must_use]
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Where media is served, over UDP.
+    #[must_use]
+    pub fn media_addr(&self) -> SocketAddr {
+        self.core.media.sfu.local_addr()
+    }
+
+    /// The URL for a client on this machine.
+    #[must_use]
+    pub fn url(&self) -> String {
+        let mut address = self.local_addr;
+        if address.ip().is_unspecified() {
+            address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        }
+        format!("http://{address}")
+    }
+
+    /// The key that signs login challenges: what clients pin.
+    #[must_use]
+    pub fn public_key(&self) -> PublicKey {
+        self.core.identity.key.public_key().clone()
+    }
+
+    /// Ends all connections, finishes what is under way and closes the database.
+    pub async fn shutdown(mut self) {
+        self.core.ended.cancel();
+        let tasks = std::mem::take(&mut self.tasks);
+        if tokio::time::timeout(SHUTDOWN, tasks.join_all()).await.is_err() {
+            tracing::warn!("some calls did not end in time");
+        }
+        self.core.media.sfu.shutdown().await;
+        self.core.store.shutdown().await;
+        tracing::info!("bridge ended");
+    }
+}
+
+impl Drop for BridgeHandle {
+    fn drop(&mut self) {
+        self.core.ended.cancel();
+    }
+}
+
+/// Tells who came and went, at most once a second, and a last time at the end.
+async fn presence_loop(core: Arc<Core>) {
+    loop {
+        tokio::select! {
+            () = core.ended.cancelled() => break,
+            () = core.presence.changed() => {}
+        }
+        tokio::select! {
+            () = core.ended.cancelled() => break,
+            () = tokio::time::sleep(presence::COLLECT) => {}
+        }
+        tell_presence(&core).await;
+    }
+    tell_presence(&core).await;
+}
+
+async fn tell_presence(core: &Core) {
+    let changes = core.presence.pending();
+    let recorded = changes.clone();
+    let notices =
+        core.store.write(move |tx| presence::record(tx, &recorded)).await.unwrap_or_default();
+    core.presence.told(&changes);
+    core.notifier.fan_out(&notices, core.now());
+}
+
+/// Tells what the SFU reports.
+async fn media_loop(core: Arc<Core>, mut events: mpsc::Receiver<SfuEvent>) {
+    loop {
+        let event = tokio::select! {
+            () = core.ended.cancelled() => return,
+            event = events.recv() => event,
+        };
+        let Some(event) = event else { return };
+        if let Err(error) = on_media_event(&core, event).await {
+            tracing::warn!(%error, "media event was not told");
+        }
+    }
+}
+
+async fn on_media_event(core: &Core, event: SfuEvent) -> Result<(), ServiceError> {
+    match event {
+        SfuEvent::PublisherConnected { room, client, user: _, stream } => {
+            let _turn = core.media.lock(client, &room).await;
+            let current = core.media.update(client, &room, |part| {
+                let current = part.main.is_some() && part.stream == stream.id;
+                part.announced |= current;
+                if current {
+                    part.tracks.clone_from(&stream.tracks);
+                }
+                current
+            });
+            if current == Some(true)
+                && let Some(audience) = core.audience(&room).await?
+            {
+                let others = core.media.others(client, &room);
+                let notices = media_event::published(&audience, &stream, others);
+                core.notifier.fan_out(&notices, core.now());
+            }
+        }
+        SfuEvent::PublisherGone { room, client, user, stream, announced } => {
+            let _turn = core.media.lock(client, &room).await;
+            core.media.update(client, &room, |part| {
+                part.main = None;
+                part.announced = false;
+                part.tracks.clear();
+            });
+            if announced && let Some(audience) = core.audience(&room).await? {
+                let notice = media_event::unpublished(&audience, &user, stream);
+                core.notifier.fan_out(&[notice], core.now());
+            }
+        }
+        SfuEvent::Reoffer { room, client, session_id, offer_sdp } => {
+            if let Some(audience) = core.audience(&room).await? {
+                let notices = media_event::reoffer(&audience, client, session_id, &offer_sdp);
+                core.notifier.fan_out(&notices, core.now());
+            }
+        }
+        SfuEvent::SubscriberGone { room, client, session_id } => {
+            core.media.update(client, &room, |part| {
+                if part.subscriber == Some(session_id) {
+                    part.subscriber = None;
+                }
+            });
+        }
+    }
+    Ok(())
+}

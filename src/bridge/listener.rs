@@ -1,0 +1,294 @@
+//! The TCP port: HTTP requests and WebSocket upgrades.
+//!
+//! Every connection is counted, every wait has an end and every body a bound, so that a
+//! stranger can cost the bridge little and other clients nothing.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::Router;
+use axum::body::Body;
+use axum::body::Bytes;
+use axum::body::to_bytes;
+use axum::extract::FromRequestParts;
+use axum::extract::Request;
+use axum::extract::State;
+use axum::extract::ws::WebSocket;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::http::Method;
+use axum::http::StatusCode;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::response::Response;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::rt::TokioTimer;
+use hyper_util::service::TowerToHyperService;
+use serde_json::Value;
+use serde_json::json;
+use tokio::net::TcpListener;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::authority::SignedPart;
+use super::conn;
+use super::core::Core;
+use super::exchange;
+use super::exchange::Origin;
+use super::exchange::Verdict;
+use super::rpc::management;
+
+/// Bytes of a request body or WebSocket message: a room with keys for about 1500 people.
+pub const BODY_MAX: usize = 2 * 1024 * 1024;
+/// Bytes of the head of a request.
+const HEAD_MAX: usize = 32 * 1024;
+/// WebSockets from the handlers to the listener. Full: the upgrade waits.
+const UPGRADES: usize = 16;
+/// How long to wait after the system refused to accept a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// The client protocol.
+const FRAMES: &str = "/api/v2.0";
+/// The management API.
+const MANAGEMENT: &str = "/api";
+
+/// Accepts connections until the bridge ends.
+#[derive(Debug)]
+pub struct Listener {
+    core: Arc<Core>,
+    socket: TcpListener,
+    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// A connection that became a WebSocket and wants a task of the listener.
+struct Upgraded {
+    socket: WebSocket,
+    address: IpAddr,
+    counted: Arc<Counted>,
+}
+
+/// Counts one connection for as long as it lives, upgraded or not.
+#[derive(Debug)]
+pub struct Counted {
+    address: IpAddr,
+    open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// What handlers know of the connection they serve.
+#[derive(Clone, Debug)]
+struct Connection {
+    address: IpAddr,
+    counted: Arc<Counted>,
+    upgraded: mpsc::Sender<Upgraded>,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = open.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
+}
+
+impl Listener {
+    /// Will serve what `socket` accepts.
+    #[must_use]
+    pub fn new(core: Arc<Core>, socket: TcpListener) -> Self {
+        Self { core, socket, open: Arc::default() }
+    }
+
+    /// Runs until the bridge ends, and then until all connections have ended.
+    pub async fn run(self) {
+        let mut tasks = JoinSet::new();
+        let (upgraded, mut sockets) = mpsc::channel(UPGRADES);
+        loop {
+            tokio::select! {
+                () = self.core.ended.cancelled() => break,
+                Some(_) = tasks.join_next() => {}
+                Some(Upgraded { socket, address, counted }) = sockets.recv() => {
+                    tasks.spawn(conn::run(Arc::clone(&self.core), socket, address, counted));
+                }
+                accepted = self.socket.accept() => match accepted {
+                    Ok((stream, peer)) => {
+                        let address = peer.ip().to_canonical();
+                        // Beyond the bounds a connection is closed without a word.
+                        if let Some(counted) = self.count(address) {
+                            tasks.spawn(self.serve(stream, address, counted, upgraded.clone()));
+                        }
+                    }
+                    Err(error) => {
+                        // Out of descriptors, most likely: existing connections go on.
+                        tracing::warn!(%error, "accept");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    fn count(&self, address: IpAddr) -> Option<Counted> {
+        let limits = &self.core.config.limits;
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.values().sum::<usize>() >= limits.connections {
+            return None;
+        }
+        let count = open.entry(address).or_insert(0);
+        if *count >= limits.connections_per_address {
+            return None;
+        }
+        *count += 1;
+        Some(Counted { address, open: Arc::clone(&self.open) })
+    }
+
+    fn serve(
+        &self,
+        stream: TcpStream,
+        address: IpAddr,
+        counted: Counted,
+        upgraded: mpsc::Sender<Upgraded>,
+    ) -> impl Future<Output = ()> + use<> {
+        let core = Arc::clone(&self.core);
+        let connection = Connection { address, counted: Arc::new(counted), upgraded };
+        async move {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "nodelay");
+            }
+            let app = Router::new()
+                .fallback(handle)
+                .layer(Extension(connection))
+                .with_state(Arc::clone(&core));
+            let serving = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(core.config.limits.head_timeout)
+                .max_buf_size(HEAD_MAX)
+                .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
+                .with_upgrades();
+            tokio::select! {
+                () = core.ended.cancelled() => {}
+                result = serving => {
+                    if let Err(error) = result {
+                        tracing::debug!(%error, "connection");
+                    }
+                }
+            }
+        }
+    }
+}
+
+async fn handle(
+    State(core): State<Arc<Core>>,
+    Extension(connection): Extension<Connection>,
+    request: Request,
+) -> Result<Response, Infallible> {
+    let path = request.uri().path().to_owned();
+    let response = match (request.method(), path.as_str()) {
+        (&Method::OPTIONS, _) => StatusCode::OK.into_response(),
+        (&Method::POST, FRAMES) => frames(&core, &connection, request).await,
+        (&Method::POST, MANAGEMENT) => manage(&core, &connection, request).await,
+        (&Method::GET, _) if is_upgrade(&request) => upgrade(connection, request).await,
+        (&Method::GET, "/health" | "/ready" | "/healthcheck") => {
+            answer_json(StatusCode::OK, &json!({"status": "ok"}))
+        }
+        (&Method::GET, "/privmx-configuration.json") => {
+            let endpoint = format!("//{}", core.config.host);
+            answer_json(StatusCode::OK, &json!({"defaultEndpoint": endpoint}))
+        }
+        _ => StatusCode::NOT_FOUND.into_response(),
+    };
+    Ok(response)
+}
+
+fn answer_json(status: StatusCode, value: &Value) -> Response {
+    let headers = [(header::CONTENT_TYPE, "application/json")];
+    (status, headers, value.to_string()).into_response()
+}
+
+fn content_type(request: &Request) -> Option<String> {
+    let value = request.headers().get(header::CONTENT_TYPE)?;
+    let text = value.to_str().unwrap_or_default();
+    let kind = text.split(';').next().unwrap_or_default();
+    Some(kind.trim().to_ascii_lowercase())
+}
+
+async fn body(core: &Core, body: Body) -> Result<Bytes, StatusCode> {
+    match tokio::time::timeout(core.config.limits.transfer_timeout, to_bytes(body, BODY_MAX)).await
+    {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(_)) => Err(StatusCode::PAYLOAD_TOO_LARGE),
+        Err(_) => Err(StatusCode::REQUEST_TIMEOUT),
+    }
+}
+
+async fn frames(core: &Core, connection: &Connection, request: Request) -> Response {
+    if content_type(&request).is_some_and(|kind| kind != "application/octet-stream") {
+        return answer_json(StatusCode::BAD_REQUEST, &json!({"msg": "Invalid transport type"}));
+    }
+    let bytes = match body(core, request.into_body()).await {
+        Ok(bytes) => bytes,
+        Err(status) => return status.into_response(),
+    };
+    let origin = Origin { address: connection.address, socket: None };
+    let exchanged = exchange::run(core, &origin, &bytes).await;
+    let response = match exchanged.verdict {
+        Verdict::Answered => {
+            let headers = [(header::CONTENT_TYPE, "application/octet-stream")];
+            (StatusCode::OK, headers, exchanged.bytes).into_response()
+        }
+        Verdict::Garbage => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Verdict::Refused => StatusCode::TOO_MANY_REQUESTS.into_response(),
+    };
+    exchange::tell(core, exchanged.told);
+    response
+}
+
+async fn manage(core: &Core, connection: &Connection, request: Request) -> Response {
+    if content_type(&request).is_some_and(|kind| kind != "application/json") {
+        return answer_json(StatusCode::BAD_REQUEST, &json!({"msg": "Invalid transport type"}));
+    }
+    let (parts, content) = request.into_parts();
+    let bytes = match body(core, content).await {
+        Ok(bytes) => bytes,
+        Err(status) => return status.into_response(),
+    };
+    let authorization = parts.headers.get(header::AUTHORIZATION);
+    let signed = SignedPart { method: "POST", path: parts.uri.path(), body: &bytes };
+    let request = management::Request {
+        address: connection.address,
+        authorization: authorization.and_then(|value| value.to_str().ok()),
+        signed,
+    };
+    answer_json(StatusCode::OK, &management::handle(core, request).await)
+}
+
+fn is_upgrade(request: &Request) -> bool {
+    let upgrade = request.headers().get(header::UPGRADE);
+    upgrade.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+async fn upgrade(connection: Connection, request: Request) -> Response {
+    // Management over a socket is not offered.
+    if request.uri().path().ends_with("/api") {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let (mut parts, _) = request.into_parts();
+    let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
+        Ok(upgrade) => upgrade,
+        Err(refusal) => return refusal.into_response(),
+    };
+    upgrade.max_message_size(BODY_MAX).max_frame_size(BODY_MAX).on_upgrade(async move |socket| {
+        let Connection { address, counted, upgraded } = connection;
+        // A listener that has ended takes no sockets any more; this one just closes.
+        drop(upgraded.send(Upgraded { socket, address, counted }).await);
+    })
+}

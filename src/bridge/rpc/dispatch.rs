@@ -1,0 +1,208 @@
+//! Which method is which, and what it needs: nothing, a session, a user, a WebSocket.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use serde_json::json;
+use tokio::sync::OwnedMutexGuard;
+
+use super::context;
+use super::params;
+use super::params::Params;
+use super::stream;
+use super::stream_room;
+use crate::bridge::core::Core;
+use crate::bridge::notify::Socket;
+use crate::bridge::service::Caller;
+use crate::bridge::service::Notice;
+use crate::bridge::service::ServiceError;
+use crate::bridge::session::LoginId;
+
+/// Subscriptions made or ended in one call.
+const CHANNELS_PER_CALL: usize = 128;
+
+/// Where a call came from.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The login session.
+    pub login: LoginId,
+    /// Who it is; `None` is anonymous.
+    pub identity: Option<Caller>,
+    /// The WebSocket, if it came over one.
+    pub socket: Option<Arc<Socket>>,
+}
+
+/// The result of a call. Notices go out after the reply, and while the turn is held.
+#[derive(Debug)]
+pub struct Answer {
+    /// What the caller gets.
+    pub reply: Value,
+    /// Whom to tell what.
+    pub notices: Vec<Notice>,
+    /// Keeps the next call of the same kind waiting until the notices are out.
+    pub turn: Option<OwnedMutexGuard<()>>,
+}
+
+impl Answer {
+    /// An answer that concerns nobody else.
+    #[must_use]
+    pub const fn quiet(reply: Value) -> Self {
+        Self { reply, notices: Vec::new(), turn: None }
+    }
+}
+
+/// Carries out one call.
+///
+/// # Errors
+///
+/// Whatever the method refuses; the caller turns it into an error answer.
+pub async fn dispatch(
+    core: &Core,
+    peer: &Peer,
+    method: &str,
+    params: Value,
+) -> Result<Answer, ServiceError> {
+    match method {
+        "ping" => {
+            Params::new(params)?.finish()?;
+            Ok(Answer::quiet(json!("pong")))
+        }
+        "logout" => {
+            Params::new(params)?.finish()?;
+            core.logout(peer.login).await;
+            Ok(Answer::quiet(json!("OK")))
+        }
+        "authorizeWebSocket" => authorize(core, peer, params),
+        "unauthorizeWebSocket" => unauthorize(core, peer, params).await,
+        "subscribeToChannels" => subscribe(core, peer, params),
+        "subscribeToChannel" => subscribe_one(core, peer, params),
+        "unsubscribeFromChannels" => unsubscribe(core, peer, params),
+        "unsubscribeFromChannel" => unsubscribe_one(core, peer, params),
+        _ => {
+            let known = method.starts_with("context.") || method.starts_with("stream.");
+            let caller = match &peer.identity {
+                Some(caller) => caller.clone(),
+                None if known => return Err(ServiceError::AccessDenied),
+                None => return Err(ServiceError::MethodNotFound),
+            };
+            dispatch_user(core, peer, caller, method, params).await
+        }
+    }
+}
+
+async fn dispatch_user(
+    core: &Core,
+    peer: &Peer,
+    caller: Caller,
+    method: &str,
+    params: Value,
+) -> Result<Answer, ServiceError> {
+    match method {
+        "context.contextList" => context::list(core, caller, params).await,
+        "context.contextGet" => context::get(core, caller, params).await,
+        "context.contextListUsers" => context::list_users(core, caller, params).await,
+        "context.contextGetUsers" => context::get_users(core, caller, params).await,
+        "context.contextSendCustomEvent" => context::send_custom_event(core, caller, params).await,
+        "stream.streamRoomCreate" => stream_room::create(core, caller, params).await,
+        "stream.streamRoomUpdate" => stream_room::update(core, caller, params).await,
+        "stream.streamRoomDelete" => stream_room::delete(core, caller, params).await,
+        "stream.streamRoomDeleteMany" => stream_room::delete_many(core, caller, params).await,
+        "stream.streamRoomGet" => stream_room::get(core, caller, params).await,
+        "stream.streamRoomList" => stream_room::list(core, caller, params).await,
+        "stream.streamRoomListAll" => stream_room::list_all(core, caller, params).await,
+        "stream.streamRoomClose" => stream_room::close(core, caller, params).await,
+        "stream.streamRoomSendCustomEvent" => {
+            stream_room::send_custom_event(core, caller, params).await
+        }
+        "stream.streamRoomJoin" => stream::join(core, peer, caller, params).await,
+        "stream.streamRoomLeave" => stream::leave(core, peer, caller, params).await,
+        "stream.streamRoomEnableRecording" => {
+            stream::enable_recording(core, peer, caller, params).await
+        }
+        "stream.streamList" => stream::list(core, caller, params).await,
+        "stream.streamPublish" => stream::publish(core, peer, caller, params).await,
+        "stream.streamUpdate" => stream::update(core, peer, caller, params).await,
+        "stream.streamUnpublish" => stream::unpublish(core, peer, caller, params).await,
+        "stream.streamsSubscribeToRemote" => stream::subscribe(core, peer, caller, params).await,
+        "stream.streamsModifyRemoteSubscriptions" => {
+            stream::modify(core, peer, caller, params).await
+        }
+        "stream.streamsUnsubscribeFromRemote" => {
+            stream::unsubscribe(core, peer, caller, params).await
+        }
+        "stream.streamAcceptOffer" => stream::accept_offer(core, peer, caller, params).await,
+        "stream.streamSetNewOffer" => stream::set_new_offer(core, peer, caller, params).await,
+        "stream.streamTrickle" => stream::trickle(core, peer, caller, params).await,
+        "stream.streamGetTurnCredentials" => stream::turn_credentials(core, &caller, params),
+        _ => Err(ServiceError::MethodNotFound),
+    }
+}
+
+fn authorize(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceError> {
+    let socket = peer.socket.as_ref().ok_or(ServiceError::WebSocketRequired)?;
+    let mut params = Params::new(raw)?;
+    let key = params.notification_key("key")?;
+    let many = params.flag("addWsChannelId")?;
+    params.finish()?;
+    let channel = core.notifier.authorize(socket, peer, key, many, rand::random())?;
+    if let Some(caller) = &peer.identity {
+        core.presence.came(&caller.pub_key, core.now());
+    }
+    Ok(Answer::quiet(json!({"wsChannelId": channel})))
+}
+
+async fn unauthorize(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceError> {
+    let socket = peer.socket.as_ref().ok_or(ServiceError::WebSocketRequired)?;
+    Params::new(raw)?.finish()?;
+    let client = core.notifier.client_of(socket.id, peer).ok_or(ServiceError::WebSocketRequired)?;
+    core.end_client(client).await;
+    Ok(Answer::quiet(json!("OK")))
+}
+
+fn channel(text: &Value) -> Result<String, ServiceError> {
+    let text = text.as_str().filter(|text| params::is_channel(text));
+    text.map(str::to_owned).ok_or_else(|| ServiceError::params("channels"))
+}
+
+fn subscribe(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceError> {
+    let socket = peer.socket.as_ref().ok_or(ServiceError::WebSocketRequired)?;
+    let mut params = Params::new(raw)?;
+    let channels = params.list("channels", CHANNELS_PER_CALL)?;
+    params.finish()?;
+    let channels = channels.iter().map(channel).collect::<Result<Vec<_>, _>>()?;
+    let ids = core.notifier.subscribe(socket.id, peer, &channels, || core.new_id())?;
+    let list: Vec<Value> = ids
+        .iter()
+        .zip(&channels)
+        .map(|(id, channel)| json!({"subscriptionId": id, "channel": channel}))
+        .collect();
+    Ok(Answer::quiet(json!({"subscriptions": list})))
+}
+
+fn subscribe_one(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceError> {
+    let socket = peer.socket.as_ref().ok_or(ServiceError::WebSocketRequired)?;
+    let mut params = Params::new(raw)?;
+    let channel = channel(&params.any("channel")?)?;
+    params.finish()?;
+    let ids = core.notifier.subscribe(socket.id, peer, &[channel], || core.new_id())?;
+    let id = ids.into_iter().next().ok_or(ServiceError::Internal)?;
+    Ok(Answer::quiet(json!({"subscriptionId": id})))
+}
+
+fn unsubscribe(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceError> {
+    let socket = peer.socket.as_ref().ok_or(ServiceError::WebSocketRequired)?;
+    let mut params = Params::new(raw)?;
+    let ids = params.ids("subscriptionsIds", CHANNELS_PER_CALL)?;
+    params.finish()?;
+    core.notifier.unsubscribe(socket.id, peer, &ids)?;
+    Ok(Answer::quiet(json!("OK")))
+}
+
+fn unsubscribe_one(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceError> {
+    let socket = peer.socket.as_ref().ok_or(ServiceError::WebSocketRequired)?;
+    let mut params = Params::new(raw)?;
+    let id = params.id("subscriptionId")?;
+    params.finish()?;
+    core.notifier.unsubscribe(socket.id, peer, &[id])?;
+    Ok(Answer::quiet(json!("OK")))
+}
