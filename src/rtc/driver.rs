@@ -25,8 +25,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::engine::Engine;
 use super::engine::Transmit;
+use super::peer;
 use super::peer::Listening;
 use super::publisher::Frame;
+use super::relay;
+use super::relay::GATHER_WAIT;
+use super::relay::MAX_SERVERS;
+use super::relay::Relay;
+use crate::model::TurnCredentials;
 
 /// Longest datagram. Nobody sends media beyond the Ethernet MTU.
 const MAX_DATAGRAM: usize = 2048;
@@ -47,6 +53,8 @@ pub(super) trait Role: Send + 'static {
     type Event: Send + Sync + 'static;
 
     fn engine(&mut self) -> Option<&mut Engine>;
+    /// A relay has given us an address to be reached at.
+    fn add_relay(&mut self, address: SocketAddr);
     fn handle_command(
         &mut self,
         now: Instant,
@@ -139,13 +147,22 @@ impl Task {
     pub(super) fn spawn<R: Role>(
         role: R,
         sockets: Vec<Listening>,
+        servers: Vec<TurnCredentials>,
         inputs: Inputs<R::Command>,
         out: Outbox<R::Event>,
     ) -> Self {
         let stop = CancellationToken::new();
-        let sockets = Sockets::new(sockets);
-        let driver = Driver { role, sockets, inputs, out, stop: stop.clone(), timer_ran: None };
-        Self { stop, handle: Mutex::new(Some(tokio::spawn(driver.run()))) }
+        let driver = Driver {
+            role,
+            sockets: Sockets::new(sockets),
+            relays: Vec::new(),
+            gather_until: Instant::now(),
+            inputs,
+            out,
+            stop: stop.clone(),
+            timer_ran: None,
+        };
+        Self { stop, handle: Mutex::new(Some(tokio::spawn(driver.run(servers)))) }
     }
 
     /// Ends the task and waits until it is gone.
@@ -170,6 +187,9 @@ impl Drop for Task {
 struct Driver<R: Role> {
     role: R,
     sockets: Sockets,
+    relays: Vec<Relay>,
+    /// Until then commands wait for relays, so that descriptions are complete.
+    gather_until: Instant,
     inputs: Inputs<R::Command>,
     out: Outbox<R::Event>,
     stop: CancellationToken,
@@ -177,7 +197,12 @@ struct Driver<R: Role> {
 }
 
 impl<R: Role> Driver<R> {
-    async fn run(mut self) {
+    async fn run(mut self, servers: Vec<TurnCredentials>) {
+        if !servers.is_empty() {
+            self.gather_until = Instant::now() + GATHER_WAIT;
+            let open = tokio::time::timeout(GATHER_WAIT, self.open_relays(&servers));
+            drop(open.await);
+        }
         let timer = tokio::time::sleep(IDLE);
         tokio::pin!(timer);
         while self.turn(timer.as_mut()).await {}
@@ -185,26 +210,57 @@ impl<R: Role> Driver<R> {
             engine.close();
         }
         self.transmit();
+        for relay in &mut self.relays {
+            relay.close(Instant::now());
+        }
+        self.transmit();
         self.out.flush();
+    }
+
+    /// Asks every server that can be reached for an address.
+    async fn open_relays(&mut self, servers: &[TurnCredentials]) {
+        for credentials in servers.iter().take(MAX_SERVERS) {
+            let Some(name) = relay::server_name(&credentials.url) else {
+                continue;
+            };
+            let addresses = tokio::net::lookup_host(name).await;
+            let Some(server) = addresses.ok().and_then(|mut addresses| addresses.next()) else {
+                tracing::warn!("a TURN server has no address");
+                continue;
+            };
+            // A socket of its own: which interface leads to the server is the system's business.
+            let Ok(listening) = peer::listen_anywhere(server.is_ipv6()) else {
+                continue;
+            };
+            match Relay::new(Instant::now(), listening.address, server, credentials) {
+                Ok(relay) => {
+                    self.sockets.list.push(listening);
+                    self.relays.push(relay);
+                }
+                Err(error) => tracing::warn!(%error, "TURN"),
+            }
+        }
+    }
+
+    fn is_gathering(&self) -> bool {
+        Instant::now() < self.gather_until && self.relays.iter().any(Relay::is_gathering)
     }
 
     /// One round: hand on all output, wait for one input. `false` when it is time to end.
     async fn turn(&mut self, mut timer: std::pin::Pin<&mut Sleep>) -> bool {
         self.settle(Instant::now());
         timer.as_mut().reset(tokio::time::Instant::from_std(self.run_timers()));
+        let takes_commands = !self.is_gathering();
         let takes_messages = self.inputs.messages.is_some() && self.role.takes_messages();
         tokio::select! {
             biased;
             () = self.stop.cancelled() => return false,
             () = timer => {
                 let now = Instant::now();
-                self.timer_ran = Some(now);
-                if let Some(engine) = self.role.engine() {
-                    engine.handle_timeout(now);
-                }
+                self.handle_timeout(now);
             }
             datagram = self.sockets.recv() => self.receive(&datagram),
-            command = self.inputs.commands.recv() => match command {
+            command = self.inputs.commands.recv(), if takes_commands => match command {
                 Some(command) => self.role.handle_command(Instant::now(), command, &mut self.out),
                 None => return false,
             },
@@ -221,54 +277,94 @@ impl<R: Role> Driver<R> {
     fn run_timers(&mut self) -> Instant {
         let now = Instant::now();
         let idle = now + IDLE;
-        let Some(due) = self.role.engine().and_then(Engine::poll_timeout) else {
+        let Some(due) = self.next_timeout() else {
             return idle;
         };
         let earliest = self.timer_ran.map_or(now, |ran| ran + TIMER_GRAIN);
         if due > now || earliest > now {
             return due.max(earliest).min(idle);
         }
+        self.handle_timeout(now);
+        self.settle(now);
+        let due = self.next_timeout().unwrap_or(idle);
+        due.max(now + TIMER_GRAIN).min(idle)
+    }
+
+    fn next_timeout(&mut self) -> Option<Instant> {
+        let gathered = self.is_gathering().then_some(self.gather_until);
+        let relays = self.relays.iter_mut().filter_map(Relay::poll_timeout).min();
+        let engine = self.role.engine().and_then(Engine::poll_timeout);
+        [gathered, relays, engine].into_iter().flatten().min()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
         self.timer_ran = Some(now);
+        for relay in &mut self.relays {
+            relay.handle_timeout(now);
+        }
         if let Some(engine) = self.role.engine() {
             engine.handle_timeout(now);
         }
-        self.settle(now);
-        let due = self.role.engine().and_then(Engine::poll_timeout).unwrap_or(idle);
-        due.max(now + TIMER_GRAIN).min(idle)
     }
 
     fn receive(&mut self, first: &Datagram) {
         let now = Instant::now();
-        let Some(engine) = self.role.engine() else {
-            return;
-        };
-        engine.handle_datagram(now, first.to, first.from, self.sockets.payload(first));
+        self.deliver(now, first);
         for _ in 1..BURST {
             let Some(datagram) = self.sockets.try_recv(first.socket) else {
                 break;
             };
-            engine.handle_datagram(
-                now,
-                datagram.to,
-                datagram.from,
-                self.sockets.payload(&datagram),
-            );
+            self.deliver(now, &datagram);
+        }
+    }
+
+    fn deliver(&mut self, now: Instant, datagram: &Datagram) {
+        let payload = self.sockets.payload(datagram);
+        let relay = self.relays.iter_mut().find(|relay| relay.owns(datagram.to, datagram.from));
+        if let Some(relay) = relay {
+            relay.handle_datagram(now, payload);
+        } else if let Some(engine) = self.role.engine() {
+            engine.handle_datagram(now, datagram.to, datagram.from, payload);
         }
     }
 
     /// Output may cause more output, so it is asked for until there is none.
     fn settle(&mut self, now: Instant) {
+        self.relayed(now);
         self.role.pump(now, &mut self.out);
         while self.transmit() {
             self.role.pump(now, &mut self.out);
         }
     }
 
+    /// Hands on what came from relays.
+    fn relayed(&mut self, now: Instant) {
+        for relay in &mut self.relays {
+            if let Some(address) = relay.poll_candidate() {
+                self.role.add_relay(address);
+            }
+            while let Some(relayed) = relay.poll_received() {
+                if let Some(engine) = self.role.engine() {
+                    engine.handle_datagram(now, relayed.to, relayed.from, &relayed.payload);
+                }
+            }
+        }
+    }
+
+    /// Sends what the engine has, through relays where it wants that, and then what they have.
     fn transmit(&mut self) -> bool {
+        let now = Instant::now();
         let mut any = false;
         while let Some(transmit) = self.role.engine().and_then(Engine::poll_transmit) {
-            self.sockets.send(&transmit);
+            if !self.relays.iter_mut().any(|relay| relay.send(now, &transmit)) {
+                self.sockets.send(&transmit);
+            }
             any = true;
+        }
+        for relay in &mut self.relays {
+            while let Some(transmit) = relay.poll_transmit() {
+                self.sockets.send(&transmit);
+            }
         }
         any
     }

@@ -36,6 +36,7 @@ use rtc::peer_connection::sdp::RTCSessionDescription;
 use rtc::peer_connection::state::RTCPeerConnectionState;
 use rtc::peer_connection::transport::CandidateConfig;
 use rtc::peer_connection::transport::CandidateHostConfig;
+use rtc::peer_connection::transport::CandidateRelayConfig;
 use rtc::peer_connection::transport::RTCDtlsRole;
 use rtc::peer_connection::transport::RTCIceCandidate;
 use rtc::peer_connection::transport::RTCIceCandidateInit;
@@ -182,6 +183,30 @@ impl Engine {
         .new_candidate_host()?;
         let candidate = RTCIceCandidate::from(&candidate).to_json()?;
         self.connection.add_local_candidate(candidate)
+    }
+
+    /// Adds an address that a relay has given us. A second time changes nothing.
+    pub(super) fn add_relay(&mut self, address: SocketAddr) {
+        let candidate = CandidateRelayConfig {
+            base_config: CandidateConfig {
+                network: "udp".to_owned(),
+                address: address.ip().to_string(),
+                port: address.port(),
+                component: 1,
+                ..CandidateConfig::default()
+            },
+            // Which of our addresses asked for it is nobody's business (RFC 8828).
+            rel_addr: "0.0.0.0".to_owned(),
+            rel_port: 0,
+            url: None,
+        };
+        let added = candidate
+            .new_candidate_relay()
+            .and_then(|candidate| RTCIceCandidate::from(&candidate).to_json())
+            .and_then(|candidate| self.connection.add_local_candidate(candidate));
+        if let Err(error) = added {
+            tracing::warn!(%error, "relayed candidate");
+        }
     }
 
     fn end_candidates(&mut self) -> Result<(), RtcError> {

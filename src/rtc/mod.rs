@@ -13,6 +13,7 @@ mod filter;
 pub mod peer;
 pub mod publisher;
 mod publishing;
+mod relay;
 pub mod rtp;
 pub mod signal;
 pub mod stats;

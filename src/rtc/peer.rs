@@ -3,6 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 
 use tokio::net::UdpSocket;
@@ -53,7 +54,10 @@ pub(super) fn bind(config: &PeerConfig) -> Result<Vec<Listening>, RtcError> {
         addresses.push(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
     addresses.extend(interface_addresses().unwrap_or_default());
-    addresses.dedup();
+    if addresses.is_empty() {
+        // Offline. Somebody on this machine, or a relay that comes up later, may still be reached.
+        addresses.push(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
     addresses.truncate(MAX_SOCKETS);
     let mut error = None;
     let mut sockets = Vec::with_capacity(addresses.len());
@@ -68,6 +72,16 @@ pub(super) fn bind(config: &PeerConfig) -> Result<Vec<Listening>, RtcError> {
         return Err(error.map_or(RtcError::NoAddress, RtcError::Socket));
     }
     Ok(sockets)
+}
+
+/// Binds a UDP socket that reaches whatever the system can reach.
+pub(super) fn listen_anywhere(ipv6: bool) -> io::Result<Listening> {
+    listen(if ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() })
+}
+
+/// TURN servers that are of use: none when the bridge is on this machine.
+pub(super) fn servers(config: &PeerConfig) -> Vec<TurnCredentials> {
+    if config.loopback { Vec::new() } else { config.ice_servers.clone() }
 }
 
 fn listen(address: IpAddr) -> io::Result<Listening> {

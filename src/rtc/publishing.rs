@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -256,6 +257,10 @@ impl Role for Publishing {
 
     fn engine(&mut self) -> Option<&mut Engine> {
         Some(&mut self.engine)
+    }
+
+    fn add_relay(&mut self, address: SocketAddr) {
+        self.engine.add_relay(address);
     }
 
     fn handle_command(&mut self, now: Instant, command: Command, _: &mut Outbox<Infallible>) {

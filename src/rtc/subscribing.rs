@@ -66,6 +66,8 @@ struct Line {
 pub(super) struct Subscribing {
     engine: Option<Engine>,
     addresses: Vec<SocketAddr>,
+    /// Relayed addresses known before the first offer; at most one per server.
+    relays: Vec<SocketAddr>,
     state: watch::Sender<PeerState>,
     lines: HashMap<String, Line>,
     /// Source to line, as declared in the last offer or seen in packets since.
@@ -81,6 +83,7 @@ impl Subscribing {
         Self {
             engine: None,
             addresses,
+            relays: Vec::new(),
             state,
             lines: HashMap::new(),
             sources: HashMap::new(),
@@ -100,7 +103,11 @@ impl Subscribing {
         let mut fresh = None;
         let engine = match &mut self.engine {
             Some(engine) => engine,
-            None => fresh.insert(start(now, &self.addresses, &facts)?),
+            None => {
+                let engine = fresh.insert(start(now, &self.addresses, &facts)?);
+                self.relays.iter().for_each(|relay| engine.add_relay(*relay));
+                engine
+            }
         };
         let answer = negotiate(engine, now, offer)?;
         let answer = filter::answer_for_peer(&answer, &facts);
@@ -305,6 +312,13 @@ impl Role for Subscribing {
 
     fn engine(&mut self) -> Option<&mut Engine> {
         self.engine.as_mut()
+    }
+
+    fn add_relay(&mut self, address: SocketAddr) {
+        match &mut self.engine {
+            Some(engine) => engine.add_relay(address),
+            None => self.relays.push(address),
+        }
     }
 
     fn handle_command(

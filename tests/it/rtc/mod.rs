@@ -4,6 +4,7 @@ mod counterpart;
 mod publisher;
 mod sfu;
 mod subscriber;
+mod turn;
 
 use std::time::Duration;
 
