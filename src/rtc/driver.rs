@@ -5,26 +5,21 @@
 //! for anything but input: a datagram that cannot be sent at once is lost, as on any network,
 //! and an event that nobody fetches stays in a bounded backlog.
 
-use std::collections::VecDeque;
 use std::future::pending;
-use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::PoisonError;
-use std::task::Context;
-use std::task::Poll;
 use std::time::Duration;
 use std::time::Instant;
 
 use bytes::Bytes;
-use tokio::io::ReadBuf;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::engine::Engine;
-use super::engine::Transmit;
+use super::outbox::Outbox;
 use super::peer;
 use super::peer::Listening;
 use super::publisher::Frame;
@@ -32,18 +27,14 @@ use super::relay;
 use super::relay::GATHER_WAIT;
 use super::relay::MAX_SERVERS;
 use super::relay::Relay;
+use super::sockets::Datagram;
+use super::sockets::Sockets;
 use crate::model::TurnCredentials;
 
-/// Longest datagram. Nobody sends media beyond the Ethernet MTU.
-const MAX_DATAGRAM: usize = 2048;
 /// Datagrams taken from a socket before what they caused is sent.
 const BURST: usize = 64;
 /// Timers of the engine count milliseconds; one that claims to be due more often would spin.
 const TIMER_GRAIN: Duration = Duration::from_millis(1);
-/// Socket errors taken in a row before the socket is left alone until something else happens.
-const MAX_ERRORS: usize = 8;
-/// Events kept for a consumer that is behind. Beyond it, the newest are dropped: it is gone.
-const MAX_BACKLOG: usize = 4096;
 /// Without a timer, look around once an hour.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -73,68 +64,6 @@ pub(super) struct Inputs<C> {
     pub(super) commands: mpsc::Receiver<C>,
     pub(super) frames: Option<mpsc::Receiver<Frame>>,
     pub(super) messages: Option<mpsc::Receiver<Bytes>>,
-}
-
-/// Events on their way to the consumer.
-pub(super) struct Outbox<E> {
-    sender: Option<mpsc::Sender<E>>,
-    backlog: VecDeque<E>,
-    pub(super) dropped: u64,
-}
-
-impl<E> Outbox<E> {
-    pub(super) const fn new(sender: Option<mpsc::Sender<E>>) -> Self {
-        Self { sender, backlog: VecDeque::new(), dropped: 0 }
-    }
-
-    /// Passes on an event that must not be lost.
-    pub(super) fn must(&mut self, event: E) {
-        let Some(sender) = &self.sender else {
-            return;
-        };
-        if self.backlog.is_empty() {
-            match sender.try_send(event) {
-                Err(mpsc::error::TrySendError::Full(event)) => self.backlog.push_back(event),
-                Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
-            }
-        } else if self.backlog.len() < MAX_BACKLOG {
-            self.backlog.push_back(event);
-        } else {
-            self.dropped = self.dropped.saturating_add(1);
-        }
-    }
-
-    /// Passes on an event that is worthless when late.
-    pub(super) fn may(&mut self, event: E) {
-        let taken = match &self.sender {
-            Some(sender) if self.backlog.is_empty() => sender.try_send(event).is_ok(),
-            _ => false,
-        };
-        if !taken {
-            self.dropped = self.dropped.saturating_add(1);
-        }
-    }
-
-    /// The consumer is behind: what can wait should.
-    pub(super) fn is_blocked(&self) -> bool {
-        !self.backlog.is_empty()
-    }
-
-    fn flush(&mut self) {
-        while let (Some(sender), Some(event)) = (&self.sender, self.backlog.pop_front()) {
-            if let Err(mpsc::error::TrySendError::Full(event)) = sender.try_send(event) {
-                self.backlog.push_front(event);
-                return;
-            }
-        }
-    }
-
-    async fn room(&self) {
-        match &self.sender {
-            Some(sender) if self.is_blocked() => drop(sender.reserve().await),
-            _ => pending().await,
-        }
-    }
 }
 
 /// The running task and the means to end it.
@@ -234,7 +163,7 @@ impl<R: Role> Driver<R> {
             };
             match Relay::new(Instant::now(), listening.address, server, credentials) {
                 Ok(relay) => {
-                    self.sockets.list.push(listening);
+                    self.sockets.add(listening);
                     self.relays.push(relay);
                 }
                 Err(error) => tracing::warn!(%error, "TURN"),
@@ -378,72 +307,4 @@ async fn next<T>(receiver: &mut Option<mpsc::Receiver<T>>) -> T {
     }
     *receiver = None;
     pending().await
-}
-
-struct Datagram {
-    socket: usize,
-    to: SocketAddr,
-    from: SocketAddr,
-    len: usize,
-}
-
-struct Sockets {
-    list: Vec<Listening>,
-    /// Whose turn it is, so that a busy socket does not silence the others.
-    next: usize,
-    buffer: Box<[u8]>,
-}
-
-impl Sockets {
-    fn new(list: Vec<Listening>) -> Self {
-        Self { list, next: 0, buffer: vec![0; MAX_DATAGRAM].into_boxed_slice() }
-    }
-
-    fn payload(&self, datagram: &Datagram) -> &[u8] {
-        self.buffer.get(..datagram.len).unwrap_or_default()
-    }
-
-    async fn recv(&mut self) -> Datagram {
-        poll_fn(|cx| self.poll_recv(cx)).await
-    }
-
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Datagram> {
-        let count = self.list.len();
-        for offset in 0..count {
-            let socket = (self.next + offset) % count;
-            let Some(listening) = self.list.get(socket) else {
-                continue;
-            };
-            for _ in 0..MAX_ERRORS {
-                let mut buffer = ReadBuf::new(&mut self.buffer);
-                match listening.socket.poll_recv_from(cx, &mut buffer) {
-                    Poll::Pending => break,
-                    // An ICMP answer to something sent earlier. The checks notice by themselves.
-                    Poll::Ready(Err(_)) => {}
-                    Poll::Ready(Ok(from)) => {
-                        let len = buffer.filled().len();
-                        self.next = socket + 1;
-                        return Poll::Ready(Datagram { socket, to: listening.address, from, len });
-                    }
-                }
-            }
-        }
-        Poll::Pending
-    }
-
-    fn try_recv(&mut self, socket: usize) -> Option<Datagram> {
-        let listening = self.list.get(socket)?;
-        let (len, from) = listening.socket.try_recv_from(&mut self.buffer).ok()?;
-        Some(Datagram { socket, to: listening.address, from, len })
-    }
-
-    fn send(&self, transmit: &Transmit) {
-        let sender = self.list.iter().find(|listening| listening.address == transmit.from);
-        let Some(sender) = sender else {
-            return;
-        };
-        if let Err(error) = sender.socket.try_send_to(&transmit.payload, transmit.to) {
-            tracing::trace!(%error, "datagram not sent");
-        }
-    }
 }

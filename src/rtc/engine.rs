@@ -14,7 +14,6 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use rtc::data_channel::RTCDataChannelId;
-use rtc::ice::mdns::MulticastDnsMode;
 use rtc::interceptor::Registry;
 use rtc::interceptor::SenderReportBuilder;
 use rtc::interceptor::Slot;
@@ -22,11 +21,6 @@ use rtc::peer_connection::RTCPeerConnection;
 use rtc::peer_connection::RTCPeerConnectionBuilder;
 use rtc::peer_connection::configuration::RTCConfigurationBuilder;
 use rtc::peer_connection::configuration::RTCOfferOptions;
-use rtc::peer_connection::configuration::media_engine::MIME_TYPE_OPUS;
-use rtc::peer_connection::configuration::media_engine::MIME_TYPE_VP8;
-use rtc::peer_connection::configuration::media_engine::MediaEngine;
-use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
-use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
 use rtc::peer_connection::event::RTCDataChannelEvent;
 use rtc::peer_connection::event::RTCPeerConnectionEvent;
 use rtc::peer_connection::message::RTCMessage;
@@ -40,11 +34,6 @@ use rtc::peer_connection::transport::CandidateRelayConfig;
 use rtc::peer_connection::transport::RTCDtlsRole;
 use rtc::peer_connection::transport::RTCIceCandidate;
 use rtc::peer_connection::transport::RTCIceCandidateInit;
-use rtc::rtp_transceiver::rtp_sender::RTCPFeedback;
-use rtc::rtp_transceiver::rtp_sender::RTCRtpCodec;
-use rtc::rtp_transceiver::rtp_sender::RTCRtpCodecParameters;
-use rtc::rtp_transceiver::rtp_sender::RTCRtpHeaderExtensionCapability;
-use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use rtc::sansio::Protocol;
 use rtc::shared::TaggedBytesMut;
 use rtc::shared::TransportContext;
@@ -56,28 +45,8 @@ use super::peer::PeerState;
 use super::rtp::tap::Inbound;
 use super::rtp::tap::TapHandle;
 use super::rtp::tap::Totals;
+use super::settings;
 
-/// Payload type of Opus in our offers; what everybody uses.
-pub(super) const OPUS_TYPE: u8 = 111;
-/// Payload type of VP8 in our offers.
-pub(super) const VP8_TYPE: u8 = 96;
-/// Pause between connectivity checks. The engine nominates only when this timer fires, so it is
-/// also what connecting costs at least; its default of 200 ms would be most of the set-up time.
-const CHECK_INTERVAL: Duration = Duration::from_millis(20);
-/// Checks per candidate pair before it is given up: 10 s of them.
-const MAX_CHECKS: u16 = 500;
-/// How long a better kind of candidate gets its chance before a reflexive one is taken.
-const REFLEXIVE_WAIT: Duration = Duration::from_millis(40);
-/// The same for a relay.
-const RELAY_WAIT: Duration = Duration::from_millis(250);
-/// Silence before a connection counts as disconnected, then as failed, and how often it is probed.
-const DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
-const FAILED_AFTER: Duration = Duration::from_secs(10);
-const KEEPALIVE: Duration = Duration::from_secs(2);
-/// Replayed packets are refused within this many sequence numbers.
-const REPLAY_WINDOW: usize = 1024;
-/// Longest message that we receive. Janus buffers 64 KiB.
-const MAX_RECEIVED_MESSAGE: u32 = 64 * 1024;
 /// First bytes of DTLS records, as opposed to STUN and RTP on the same port (RFC 7983).
 const DTLS_FIRST_BYTES: RangeInclusive<u8> = 20..=63;
 /// Records held back at most.
@@ -131,24 +100,10 @@ impl Engine {
         let registry = Registry::new()
             .with(TAP_SLOT, interceptor)
             .with(Slot::SenderReport, SenderReportBuilder::new().build());
-        let settings = SettingEngineBuilder::new()
-            .with_multicast_dns_mode(MulticastDnsMode::Disabled)
-            .with_include_loopback_candidate(true)
-            .with_answering_dtls_role(answering_role)
-            .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(MAX_CHECKS))
-            .with_ice_timeouts(Some(DISCONNECTED_AFTER), Some(FAILED_AFTER), Some(KEEPALIVE))
-            .with_host_acceptance_min_wait(Some(Duration::ZERO))
-            .with_srflx_acceptance_min_wait(Some(REFLEXIVE_WAIT))
-            .with_prflx_acceptance_min_wait(Some(REFLEXIVE_WAIT))
-            .with_relay_acceptance_min_wait(Some(RELAY_WAIT))
-            .with_srtp_replay_protection_window(REPLAY_WINDOW)
-            .with_srtcp_replay_protection_window(REPLAY_WINDOW)
-            .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_RECEIVED_MESSAGE))
-            .build();
         let connection = RTCPeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::new().build())
-            .with_media_engine(media_engine().map_err(RtcError::engine("codecs"))?)
-            .with_setting_engine(settings)
+            .with_media_engine(settings::media_engine().map_err(RtcError::engine("codecs"))?)
+            .with_setting_engine(settings::settings(answering_role))
             .with_interceptor_registry(registry)
             .build(now)
             .map_err(RtcError::engine("new connection"))?;
@@ -413,45 +368,5 @@ const fn peer_state(state: RTCPeerConnectionState) -> PeerState {
         RTCPeerConnectionState::Failed => PeerState::Failed,
         RTCPeerConnectionState::Closed => PeerState::Closed,
         _ => PeerState::New,
-    }
-}
-
-/// Opus and VP8 and nothing else: what an SFU of Streams forwards (streams.md §10.2).
-fn media_engine() -> rtc::shared::error::Result<MediaEngine> {
-    let mut engine = MediaEngine::default();
-    engine.register_codec(codec(OPUS_TYPE), RtpCodecKind::Audio)?;
-    engine.register_codec(codec(VP8_TYPE), RtpCodecKind::Video)?;
-    for (uri, kinds) in [
-        ("urn:ietf:params:rtp-hdrext:ssrc-audio-level", &[RtpCodecKind::Audio][..]),
-        ("urn:ietf:params:rtp-hdrext:sdes:mid", &[RtpCodecKind::Audio, RtpCodecKind::Video]),
-    ] {
-        for kind in kinds {
-            let extension = RTCRtpHeaderExtensionCapability { uri: uri.to_owned() };
-            engine.register_header_extension(extension, *kind, None)?;
-        }
-    }
-    Ok(engine)
-}
-
-/// The codec behind one of our payload types.
-pub(super) fn codec(payload_type: u8) -> RTCRtpCodecParameters {
-    let audio = payload_type == OPUS_TYPE;
-    let feedback = |typ: &str, parameter: &str| RTCPFeedback {
-        typ: typ.to_owned(),
-        parameter: parameter.to_owned(),
-    };
-    RTCRtpCodecParameters {
-        rtp_codec: RTCRtpCodec {
-            mime_type: if audio { MIME_TYPE_OPUS } else { MIME_TYPE_VP8 }.to_owned(),
-            clock_rate: if audio { 48_000 } else { 90_000 },
-            channels: if audio { 2 } else { 0 },
-            sdp_fmtp_line: if audio { "minptime=10;useinbandfec=1" } else { "" }.to_owned(),
-            rtcp_feedback: if audio {
-                Vec::new()
-            } else {
-                vec![feedback("ccm", "fir"), feedback("nack", "pli"), feedback("goog-remb", "")]
-            },
-        },
-        payload_type,
     }
 }

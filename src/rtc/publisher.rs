@@ -14,10 +14,10 @@ use tokio::sync::watch;
 
 use super::data::DataSink;
 use super::driver::Inputs;
-use super::driver::Outbox;
 use super::driver::Task;
 use super::engine::Engine;
 use super::error::RtcError;
+use super::outbox::Outbox;
 use super::peer;
 use super::peer::PeerConfig;
 use super::peer::PeerState;

@@ -19,18 +19,18 @@ use tokio::sync::oneshot;
 use tokio::sync::watch;
 
 use super::data::CHANNEL_LABEL;
-use super::driver::Outbox;
 use super::driver::Role;
-use super::engine;
 use super::engine::Engine;
 use super::engine::EngineEvent;
-use super::engine::OPUS_TYPE;
-use super::engine::VP8_TYPE;
 use super::error::RtcError;
 use super::filter;
+use super::outbox::Outbox;
 use super::peer::PeerState;
 use super::publisher::Frame;
 use super::publisher::MAX_TRACKS;
+use super::settings;
+use super::settings::OPUS_TYPE;
+use super::settings::VP8_TYPE;
 use super::signal::SessionFacts;
 use super::stats::PeerStats;
 use crate::model::TrackId;
@@ -103,8 +103,8 @@ impl Publishing {
             return Err(RtcError::TooManyTracks { max: MAX_TRACKS });
         }
         let (codec_kind, codec) = match kind {
-            TrackKind::Audio => (RtpCodecKind::Audio, engine::codec(OPUS_TYPE)),
-            TrackKind::Video => (RtpCodecKind::Video, engine::codec(VP8_TYPE)),
+            TrackKind::Audio => (RtpCodecKind::Audio, settings::codec(OPUS_TYPE)),
+            TrackKind::Video => (RtpCodecKind::Video, settings::codec(VP8_TYPE)),
             TrackKind::Data => return Err(RtcError::UnknownTrack),
         };
         self.named += 1;

@@ -9,9 +9,9 @@ use tokio::sync::oneshot;
 use tokio::sync::watch;
 
 use super::driver::Inputs;
-use super::driver::Outbox;
 use super::driver::Task;
 use super::error::RtcError;
+use super::outbox::Outbox;
 use super::peer;
 use super::peer::PeerConfig;
 use super::peer::PeerState;

@@ -17,12 +17,12 @@ use tokio::sync::oneshot;
 use tokio::sync::watch;
 
 use super::data::CHANNEL_LABEL;
-use super::driver::Outbox;
 use super::driver::Role;
 use super::engine::Engine;
 use super::engine::EngineEvent;
 use super::error::RtcError;
 use super::filter;
+use super::outbox::Outbox;
 use super::peer::PeerState;
 use super::publisher::Frame;
 use super::rtp::sequence::SequenceExtender;

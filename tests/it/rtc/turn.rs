@@ -79,17 +79,17 @@ impl TurnServer {
                 () = stop.cancelled(), if self.released => return self,
                 received = self.socket.recv_from(&mut buffer) => {
                     let (len, from) = received.unwrap();
-                    self.from_client(&buffer[..len], from);
+                    self.on_client(&buffer[..len], from);
                 }
                 received = self.relay.recv_from(&mut relayed) => {
                     let (len, from) = received.unwrap();
-                    self.from_peer(&relayed[..len], from);
+                    self.on_peer(&relayed[..len], from);
                 }
             }
         }
     }
 
-    fn from_client(&mut self, datagram: &[u8], from: SocketAddr) {
+    fn on_client(&mut self, datagram: &[u8], from: SocketAddr) {
         if ChannelData::is_channel_data(datagram) {
             let mut data = ChannelData { raw: datagram.to_vec(), ..ChannelData::default() };
             data.decode().unwrap();
@@ -140,7 +140,7 @@ impl TurnServer {
         self.reply(&message, CLASS_SUCCESS_RESPONSE, attributes, from);
     }
 
-    fn from_peer(&mut self, datagram: &[u8], from: SocketAddr) {
+    fn on_peer(&mut self, datagram: &[u8], from: SocketAddr) {
         self.relayed += 1;
         let Some(client) = self.client else { return };
         let bound = self.channels.iter().find(|(_, peer)| **peer == from);
