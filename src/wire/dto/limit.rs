@@ -17,6 +17,10 @@ const MEMBERS_MAX: usize = 16_384;
 const CONTAINER_DATA_MAX: usize = 4096;
 /// Largest payload of a custom event, counted by [`json_size`].
 const CUSTOM_DATA_MAX: usize = 16_384;
+/// Most items of one page.
+const PAGE_MAX: i64 = 100;
+/// Most rooms that one call deletes.
+pub(super) const DELETE_MAX: usize = 128;
 /// Where [`json_size`] stops descending; what is deeper counts as too large.
 const DEPTH_MAX: usize = 64;
 
@@ -116,6 +120,11 @@ pub(super) fn number(
     rule: &'static str,
 ) -> Result<(), Invalid> {
     check(number >= least, key, rule)
+}
+
+/// The `limit` of a list call.
+pub(super) fn page(limit: i64) -> Result<(), Invalid> {
+    check((1..=PAGE_MAX).contains(&limit), "limit", "must be 1 to 100")
 }
 
 pub(super) fn text_range(

@@ -10,9 +10,6 @@ use super::limit;
 use crate::model::PagingQuery;
 use crate::model::SortOrder as ModelOrder;
 
-/// Most items of one page.
-const PAGE_MAX: i64 = 100;
-
 /// Which end of a list comes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -71,9 +68,7 @@ impl ListParams {
     /// Checks the limits.
     pub(super) fn validate(skip: i64, page: i64, last_id: Option<&str>) -> Result<(), Invalid> {
         limit::number("skip", skip, 0, "must not be negative")?;
-        if !(1..=PAGE_MAX).contains(&page) {
-            return Err(Invalid { key: "limit", rule: "must be 1 to 100" });
-        }
+        limit::page(page)?;
         limit::optional_id("lastId", last_id)
     }
 }

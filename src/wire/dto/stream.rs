@@ -366,6 +366,16 @@ impl From<PublishedData> for model::PublishedStreamData {
     }
 }
 
+impl From<&model::PublishedStreamData> for PublishedData {
+    fn from(data: &model::PublishedStreamData) -> Self {
+        Self {
+            stream_room_id: data.stream_room_id.0.clone(),
+            stream: StreamInfo::from(&data.stream),
+            user_id: data.user_id.0.clone(),
+        }
+    }
+}
+
 impl From<TurnCredentials> for model::TurnCredentials {
     fn from(turn: TurnCredentials) -> Self {
         Self {

@@ -1,5 +1,7 @@
 //! Requests and responses as they travel inside APPLICATION_DATA frames (transport.md 6.5).
 
+use std::fmt;
+
 use serde_json::Map;
 use serde_json::Value as Json;
 
@@ -34,7 +36,6 @@ pub struct Response {
 
 /// An error that the server answered a call with.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("{message} (code {code:#06x})")]
 pub struct RpcError {
     /// One of [`code`], or of a newer server.
     pub code: i64,
@@ -42,6 +43,21 @@ pub struct RpcError {
     pub message: String,
     /// More about it; null if there is nothing.
     pub data: Json,
+}
+
+impl fmt::Display for RpcError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        if let Some(detail) = self.data.as_str() {
+            write!(f, ": {detail}")?;
+        }
+        // The documents write JSON-RPC's own codes in decimal and the rest in hex.
+        if self.code < 0 {
+            write!(f, " (code {})", self.code)
+        } else {
+            write!(f, " (code {:#06x})", self.code)
+        }
+    }
 }
 
 /// Why bytes are not a request or a response.

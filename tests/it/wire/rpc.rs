@@ -151,6 +151,14 @@ fn library_codes_have_the_recorded_numbers() {
 }
 
 #[test]
+fn errors_read_well() {
+    let invalid = RpcError::invalid_params("limit: must be 1 to 100");
+    assert_eq!(invalid.to_string(), "Invalid params: limit: must be 1 to 100 (code -32602)");
+    let closed = RpcError::new(code::STREAM_ROOM_CLOSED);
+    assert_eq!(closed.to_string(), "Stream room closed (code 0x6208)");
+}
+
+#[test]
 fn every_code_has_one_name() {
     for (index, (code, name, _)) in code::ALL.iter().enumerate() {
         assert_eq!(code::name(*code), Some(*name));
@@ -182,6 +190,22 @@ proptest! {
         for bytes in [encode(&value, Dictionary::Static), bytes] {
             let _ = Request::decode(&bytes).map_err(|error| error.alert_text());
             let _ = Response::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn mutated_calls_never_panic(
+        params in any_value(), at in any::<prop::sample::Index>(), byte in any::<u8>(),
+    ) {
+        let params = params.to_json().unwrap_or_default();
+        let request = Request::new("stream.streamRoomGet", json!({ "x": params })).encode();
+        let error = RpcError::invalid_params("x").with_data(params);
+        let response = Response { id: json!(0), result: Err(error) }.encode(Dictionary::Static);
+        for mut bytes in [request, response] {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            let _ = Request::decode(&bytes).map_err(|error| error.alert_text());
+            let _ = Response::decode(&bytes).map(|response| response.result.map_err(|e| e.to_string()));
         }
     }
 }

@@ -1,5 +1,4 @@
-//! The management API: JSON-RPC over plain HTTP (transport.md 10), and invites, which are
-//! this program's own addition to it.
+//! The calls and their limits.
 
 use std::fmt;
 
@@ -7,105 +6,32 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use super::Call;
-use super::Done;
-use super::Invalid;
-use super::call::present;
-use super::limit;
-use super::list::list_call;
-use crate::wire::rpc::RpcError;
-
-/// A JSON-RPC request.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-pub struct JsonRpcRequest {
-    /// `2.0`.
-    pub jsonrpc: String,
-    /// Echoed by the answer.
-    pub id: Json,
-    /// What is called.
-    pub method: String,
-    /// Its parameters.
-    #[serde(default)]
-    pub params: Json,
-    /// A bearer token, for those who cannot set headers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
-}
-
-/// A JSON-RPC response: a result or an error.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct JsonRpcResponse {
-    /// `2.0`.
-    pub jsonrpc: String,
-    /// The id of the request.
-    pub id: Json,
-    /// What the call returned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result: Option<Json>,
-    /// Why it failed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<JsonRpcError>,
-}
-
-/// Why a call failed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct JsonRpcError {
-    /// One of [`crate::wire::rpc::code`].
-    pub code: i64,
-    /// For a person.
-    pub message: String,
-    /// More about it.
-    #[serde(default)]
-    pub data: Json,
-}
-
-impl JsonRpcRequest {
-    /// A request of `call`.
-    pub fn new<C: Call>(call: &C) -> Self {
-        Self {
-            jsonrpc: "2.0".to_owned(),
-            id: Json::from(1),
-            method: C::METHOD.to_owned(),
-            params: call.params(),
-            token: None,
-        }
-    }
-}
-
-impl fmt::Debug for JsonRpcRequest {
-    /// Without parameters and token: both may hold secrets.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JsonRpcRequest").field("method", &self.method).finish_non_exhaustive()
-    }
-}
-
-impl JsonRpcResponse {
-    /// The answer to the request `id`.
-    #[must_use]
-    pub fn new(id: Json, result: Result<Json, RpcError>) -> Self {
-        let jsonrpc = "2.0".to_owned();
-        match result {
-            Ok(result) => Self { jsonrpc, id, result: Some(result), error: None },
-            Err(error) => {
-                let RpcError { code, message, data } = error;
-                let error = Some(JsonRpcError { code, message, data });
-                Self { jsonrpc, id, result: None, error }
-            }
-        }
-    }
-
-    /// What came of the call; an absent result counts as null.
-    ///
-    /// # Errors
-    ///
-    /// The server's error.
-    pub fn into_result(self) -> Result<Json, RpcError> {
-        match self.error {
-            Some(JsonRpcError { code, message, data }) => Err(RpcError { code, message, data }),
-            None => Ok(self.result.unwrap_or_default()),
-        }
-    }
-}
+use super::ApiKeyCreated;
+use super::ApiKeys;
+use super::ContextCreated;
+use super::InviteCreated;
+use super::InviteRedeemed;
+use super::Invites;
+use super::ManagedContextAnswer;
+use super::ManagedContexts;
+use super::ManagedStreamRoomAnswer;
+use super::ManagedStreamRooms;
+use super::ManagedUserAnswer;
+use super::ManagedUsers;
+use super::RoomState;
+use super::SolutionAnswer;
+use super::SolutionCreated;
+use super::Solutions;
+use super::Tokens;
+use crate::wire::dto::Call;
+use crate::wire::dto::Done;
+use crate::wire::dto::Invalid;
+use crate::wire::dto::SortOrder;
+use crate::wire::dto::call::nullable;
+use crate::wire::dto::call::present;
+use crate::wire::dto::limit;
+use crate::wire::dto::list::list_call;
+use crate::wire::dto::stream_room::StreamRoomsDeleted;
 
 macro_rules! management {
     ($(
@@ -252,6 +178,36 @@ management! {
         /// The user.
         user_id: String,
     }
+    /// A room as the manager of its context sees it.
+    GetStreamRoom = "stream/getStreamRoom" -> ManagedStreamRoomAnswer {
+        /// The room.
+        stream_room_id: String,
+    }
+    /// The rooms of a context.
+    ListStreamRooms = "stream/listStreamRooms" -> ManagedStreamRooms {
+        /// The context.
+        context_id: String,
+        /// Start after this room; null for the start.
+        #[serde(deserialize_with = "nullable")]
+        from: Option<String>,
+        /// How many to return, 1 to 100.
+        limit: i64,
+        /// Which end comes first.
+        sort_order: SortOrder,
+        /// Which rooms; all if nothing is said.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        state: Option<RoomState>,
+    }
+    /// Deletes a room.
+    DeleteStreamRoom = "stream/deleteStreamRoom" -> Done {
+        /// The room.
+        stream_room_id: String,
+    }
+    /// Deletes several rooms.
+    DeleteManyStreamRooms = "stream/deleteManyStreamRooms" -> StreamRoomsDeleted {
+        /// The rooms.
+        stream_room_ids: Vec<String>,
+    }
     /// Makes an invite that a newcomer can trade for membership.
     CreateInvite = "invite/createInvite" -> InviteCreated {
         /// The context to be invited to.
@@ -307,11 +263,17 @@ list_call! {
 }
 
 impl Check for Versions {}
+
 impl Check for CreateFirstApiKey {}
+
 impl Check for CreateApiKey {}
+
 impl Check for ListApiKeys {}
+
 impl Check for Auth {}
+
 impl Check for CreateSolution {}
+
 impl Check for ListSolutions {}
 
 impl Check for GetSolution {
@@ -363,6 +325,34 @@ impl Check for GetUserFromContext {
     }
 }
 
+impl Check for GetStreamRoom {
+    fn check(&self) -> Result<(), Invalid> {
+        limit::id("streamRoomId", &self.stream_room_id)
+    }
+}
+
+impl Check for ListStreamRooms {
+    fn check(&self) -> Result<(), Invalid> {
+        limit::id("contextId", &self.context_id)?;
+        limit::optional_id("from", self.from.as_deref())?;
+        limit::page(self.limit)
+    }
+}
+
+impl Check for DeleteStreamRoom {
+    fn check(&self) -> Result<(), Invalid> {
+        limit::id("streamRoomId", &self.stream_room_id)
+    }
+}
+
+impl Check for DeleteManyStreamRooms {
+    fn check(&self) -> Result<(), Invalid> {
+        let (key, ids) = ("streamRoomIds", &self.stream_room_ids);
+        limit::at_most(key, ids.len(), limit::DELETE_MAX, "must have at most 128 entries")?;
+        limit::ids(key, ids)
+    }
+}
+
 impl Check for CreateInvite {
     fn check(&self) -> Result<(), Invalid> {
         limit::id("contextId", &self.context_id)?;
@@ -392,207 +382,5 @@ impl Check for RedeemInvite {
         limit::id("inviteId", &self.invite_id)?;
         limit::text_range("token", &self.token, 44, 44, "must be base64 of 32 bytes")?;
         limit::id("name", &self.name)
-    }
-}
-
-/// A new API key.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ApiKeyCreated {
-    /// Its id.
-    pub id: String,
-    /// Its secret, unless it has a public key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret: Option<String>,
-}
-
-impl fmt::Debug for ApiKeyCreated {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiKeyCreated").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
-/// The answer to [`Auth`]; times are ms.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Tokens {
-    /// `Bearer`.
-    pub token_type: String,
-    /// What to authorise with.
-    pub access_token: String,
-    /// When that ends.
-    pub access_token_expiry: i64,
-    /// What to get the next one with.
-    pub refresh_token: String,
-    /// When that ends.
-    pub refresh_token_expiry: i64,
-    /// What the token may do.
-    pub scope: Vec<String>,
-}
-
-impl fmt::Debug for Tokens {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tokens").field("scope", &self.scope).finish_non_exhaustive()
-    }
-}
-
-macro_rules! answers {
-    ($($(#[$doc:meta])* $name:ident {
-        $($(#[$attribute:meta])* $field:ident: $type:ty,)*
-    })*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        pub struct $name { $($(#[$attribute])* pub $field: $type,)* }
-    )*};
-}
-
-answers! {
-    /// The answer to [`ListApiKeys`].
-    ApiKeys {
-        /// All of them.
-        list: Vec<ApiKey>,
-    }
-    /// An API key without its secret.
-    ApiKey {
-        /// Its id.
-        id: String,
-        /// When it was made, in ms.
-        created: i64,
-        /// Whether it works.
-        enabled: bool,
-        /// A name for people.
-        name: String,
-        /// What it may do.
-        scope: Vec<String>,
-        /// Ed25519 key in PEM, if it has one.
-        #[serde(default)]
-        public_key: Option<String>,
-    }
-    /// The answer to [`CreateSolution`].
-    SolutionCreated {
-        /// The new solution.
-        solution_id: String,
-    }
-    /// The answer to [`GetSolution`].
-    SolutionAnswer {
-        /// The solution.
-        solution: Solution,
-    }
-    /// The answer to [`ListSolutions`].
-    Solutions {
-        /// All of them.
-        list: Vec<Solution>,
-    }
-    /// A solution.
-    Solution {
-        /// Its id.
-        id: String,
-        /// When it was made, in ms.
-        #[serde(default)]
-        created: i64,
-        /// A name for people.
-        name: String,
-    }
-    /// The answer to [`CreateContext`].
-    ContextCreated {
-        /// The new context.
-        context_id: String,
-    }
-    /// The answer to [`GetContext`].
-    ManagedContextAnswer {
-        /// The context.
-        context: ManagedContext,
-    }
-    /// The answer to [`ListContexts`].
-    ManagedContexts {
-        /// A page of contexts.
-        list: Vec<ManagedContext>,
-        /// How many there are in all pages.
-        count: i64,
-    }
-    /// A context as its manager sees it.
-    ManagedContext {
-        /// Its id.
-        id: String,
-        /// When it was made, in ms.
-        created: i64,
-        /// When it was changed, in ms.
-        modified: i64,
-        /// The solution that owns it.
-        solution: String,
-        /// Solutions that may use it.
-        #[serde(default)]
-        shares: Vec<String>,
-        /// A name for people.
-        name: String,
-        /// What it is for.
-        #[serde(default)]
-        description: String,
-        /// `private` or `public`.
-        scope: String,
-        /// Policies of its containers.
-        #[serde(default)]
-        policy: Json,
-    }
-    /// The answer to [`GetUserFromContext`].
-    ManagedUserAnswer {
-        /// The user.
-        user: ManagedUser,
-    }
-    /// The answer to [`ListUsersFromContext`].
-    ManagedUsers {
-        /// A page of users.
-        users: Vec<ManagedUser>,
-        /// How many there are in all pages.
-        count: i64,
-    }
-    /// A user as the manager of a context sees it.
-    ManagedUser {
-        /// User id.
-        user_id: String,
-        /// Public key in base58.
-        pub_key: String,
-        /// When it was added, in ms.
-        created: i64,
-        /// What it may call.
-        acl: String,
-        /// The context.
-        context_id: String,
-    }
-    /// The answer to [`CreateInvite`].
-    InviteCreated {
-        /// The new invite.
-        invite_id: String,
-    }
-    /// The answer to [`ListInvites`].
-    Invites {
-        /// All of them.
-        list: Vec<Invite>,
-    }
-    /// An invite as its maker sees it.
-    Invite {
-        /// Its id.
-        invite_id: String,
-        /// The context to be invited to.
-        context_id: String,
-        /// When it was made, in ms.
-        created: i64,
-        /// When it ends, in ms.
-        expires: i64,
-        /// How many keys may use it.
-        max_uses: i64,
-        /// How many have.
-        uses: i64,
-        /// It was ended early.
-        revoked: bool,
-    }
-    /// The answer to [`RedeemInvite`].
-    InviteRedeemed {
-        /// The solution to log in with.
-        solution_id: String,
-        /// The context that the newcomer is now a user of.
-        context_id: String,
-        /// What they are called there.
-        user_id: String,
     }
 }

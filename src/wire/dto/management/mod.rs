@@ -1,0 +1,57 @@
+//! The management API: JSON-RPC over plain HTTP (transport.md 10, streams.md 5.7), and
+//! invites, which are this program's own addition to it.
+
+mod answer;
+mod call;
+mod envelope;
+
+pub use answer::ApiKey;
+pub use answer::ApiKeyCreated;
+pub use answer::ApiKeys;
+pub use answer::ContextCreated;
+pub use answer::Invite;
+pub use answer::InviteCreated;
+pub use answer::InviteRedeemed;
+pub use answer::Invites;
+pub use answer::ManagedContext;
+pub use answer::ManagedContextAnswer;
+pub use answer::ManagedContexts;
+pub use answer::ManagedStreamRoom;
+pub use answer::ManagedStreamRoomAnswer;
+pub use answer::ManagedStreamRooms;
+pub use answer::ManagedUser;
+pub use answer::ManagedUserAnswer;
+pub use answer::ManagedUsers;
+pub use answer::RoomState;
+pub use answer::Solution;
+pub use answer::SolutionAnswer;
+pub use answer::SolutionCreated;
+pub use answer::Solutions;
+pub use answer::Tokens;
+pub use call::AddUserToContext;
+pub use call::Auth;
+pub use call::CreateApiKey;
+pub use call::CreateContext;
+pub use call::CreateFirstApiKey;
+pub use call::CreateInvite;
+pub use call::CreateSolution;
+pub use call::DeleteManyStreamRooms;
+pub use call::DeleteStreamRoom;
+pub use call::GetContext;
+pub use call::GetSolution;
+pub use call::GetStreamRoom;
+pub use call::GetUserFromContext;
+pub use call::ListApiKeys;
+pub use call::ListContexts;
+pub use call::ListInvites;
+pub use call::ListSolutions;
+pub use call::ListStreamRooms;
+pub use call::ListUsersFromContext;
+pub use call::RedeemInvite;
+pub use call::RemoveUserFromContext;
+pub use call::RevokeInvite;
+pub use call::SetUserAcl;
+pub use call::Versions;
+pub use envelope::JsonRpcError;
+pub use envelope::JsonRpcRequest;
+pub use envelope::JsonRpcResponse;
