@@ -18,6 +18,7 @@ use crate::device::AudioInput;
 use crate::device::DeviceSpec;
 use crate::model::AudioLevels;
 use crate::model::CallStats;
+use crate::model::CallTiming;
 use crate::model::StreamHandle;
 use crate::model::StreamId;
 use crate::model::StreamRoomId;
@@ -285,6 +286,12 @@ impl Call {
     /// [`ApiError::NotJoined`] if the call was left.
     pub fn stats(&self) -> Result<watch::Receiver<CallStats>, ApiError> {
         self.api.call_stats(&self.room)
+    }
+
+    /// When sound began to flow in this process.
+    #[must_use]
+    pub fn timing(&self) -> watch::Receiver<CallTiming> {
+        self.api.call_timing()
     }
 
     /// The last failure of a microphone or loudspeaker during the call.

@@ -22,6 +22,7 @@ use crate::device::AudioInput;
 use crate::device::DeviceSpec;
 use crate::model::AudioLevels;
 use crate::model::CallStats;
+use crate::model::CallTiming;
 use crate::model::ContextId;
 use crate::model::LocalTrackId;
 use crate::model::PagingList;
@@ -692,6 +693,13 @@ impl StreamApi {
     #[must_use]
     pub fn audio_levels(&self) -> watch::Receiver<AudioLevels> {
         self.inner.audio.levels()
+    }
+
+    /// When the microphone and the loudspeaker of this interface began to work, and when
+    /// somebody else was first heard.
+    #[must_use]
+    pub fn call_timing(&self) -> watch::Receiver<CallTiming> {
+        self.inner.audio.timing()
     }
 
     /// The last failure of a microphone or loudspeaker, in words for a person.

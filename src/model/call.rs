@@ -3,6 +3,7 @@
 use super::id::StreamId;
 use super::id::UserId;
 use super::unit::Level;
+use super::unit::Timestamp;
 
 /// The level of one speaker.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,4 +50,15 @@ pub struct CallStats {
     pub packets_sent: u64,
     /// Bytes sent.
     pub bytes_sent: u64,
+}
+
+/// When sound began to flow in a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CallTiming {
+    /// The first sample was read from the microphone.
+    pub microphone_started: Option<Timestamp>,
+    /// The loudspeaker's first sample was due.
+    pub speaker_started: Option<Timestamp>,
+    /// The first sound of somebody else was given to the loudspeaker.
+    pub first_audio: Option<Timestamp>,
 }

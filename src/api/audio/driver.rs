@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
+use std::time::SystemTime;
+use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -17,12 +19,15 @@ use crate::device::AudioOutput;
 use crate::media::frame::EncodedFrame;
 use crate::media::pipeline::AudioReceiver;
 use crate::model::AudioLevels;
+use crate::model::CallTiming;
 use crate::model::Level;
 use crate::model::StreamHandle;
+use crate::model::Timestamp;
 use crate::model::UserId;
 use crate::rtc::AudioSink;
 use crate::rtc::EncodedAudio;
 
+use super::mixdown::Begun;
 use super::mixdown::Microphone;
 use super::mixdown::Mixdown;
 use super::mixdown::RoomAudio;
@@ -72,6 +77,7 @@ pub(in crate::api) struct AudioHandle {
     packets: mpsc::Sender<Packet>,
     levels: watch::Receiver<AudioLevels>,
     fault: watch::Receiver<Option<String>>,
+    timing: watch::Receiver<CallTiming>,
 }
 
 impl AudioHandle {
@@ -172,6 +178,10 @@ impl AudioHandle {
         self.levels.clone()
     }
 
+    pub(in crate::api) fn timing(&self) -> watch::Receiver<CallTiming> {
+        self.timing.clone()
+    }
+
     pub(in crate::api) fn fault(&self) -> watch::Receiver<Option<String>> {
         self.fault.clone()
     }
@@ -184,6 +194,8 @@ pub(in crate::api) struct AudioEngine {
     packets: mpsc::Receiver<Packet>,
     levels: watch::Sender<AudioLevels>,
     fault: watch::Sender<Option<String>>,
+    timing: watch::Sender<CallTiming>,
+    begun: Begun,
     levels_at: Instant,
 }
 
@@ -195,16 +207,25 @@ impl AudioEngine {
         let (packets, packet_queue) = mpsc::channel(PACKETS);
         let (levels, levels_seen) = watch::channel(AudioLevels::default());
         let (fault, fault_seen) = watch::channel(None);
+        let (timing, timing_seen) = watch::channel(CallTiming::default());
         let engine = Self {
             mixdown: Mixdown::new(now),
             commands: command_queue,
             packets: packet_queue,
             levels,
             fault,
+            timing,
+            begun: Begun::default(),
             levels_at: now,
         };
         let task = tokio::spawn(engine.run());
-        let handle = AudioHandle { commands, packets, levels: levels_seen, fault: fault_seen };
+        let handle = AudioHandle {
+            commands,
+            packets,
+            levels: levels_seen,
+            fault: fault_seen,
+            timing: timing_seen,
+        };
         (handle, task)
     }
 
@@ -276,6 +297,11 @@ impl AudioEngine {
 
     fn tick(&mut self, now: Instant) {
         self.mixdown.tick(now, &mut rand::rng(), send);
+        let begun = self.mixdown.begun();
+        if begun != self.begun {
+            self.begun = begun;
+            self.timing.send_replace(on_the_wall(begun, now));
+        }
         if now.saturating_duration_since(self.levels_at) >= LEVELS_EVERY {
             self.levels_at = now;
             let levels = self.mixdown.levels();
@@ -297,6 +323,20 @@ impl AudioEngine {
                 changed
             });
         }
+    }
+}
+
+/// The same moments by the wall clock.
+fn on_the_wall(begun: Begun, now: Instant) -> CallTiming {
+    let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let at = |moment: Instant| {
+        let wall = wall.saturating_sub(now.saturating_duration_since(moment));
+        Timestamp(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX))
+    };
+    CallTiming {
+        microphone_started: begun.microphone.map(at),
+        speaker_started: begun.speaker.map(at),
+        first_audio: begun.first_sound.map(at),
     }
 }
 

@@ -103,6 +103,16 @@ pub(in crate::api) struct Mixdown<S> {
     encoded: Vec<EncodedFrame>,
     /// What went wrong with a device since it was last asked for.
     fault: Option<String>,
+    /// When sound began to flow.
+    begun: Begun,
+}
+
+/// When sound began to flow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::api) struct Begun {
+    pub(in crate::api) microphone: Option<Instant>,
+    pub(in crate::api) speaker: Option<Instant>,
+    pub(in crate::api) first_sound: Option<Instant>,
 }
 
 impl<S> Mixdown<S> {
@@ -120,7 +130,13 @@ impl<S> Mixdown<S> {
             samples: Vec::new(),
             encoded: Vec::new(),
             fault: None,
+            begun: Begun::default(),
         }
+    }
+
+    /// When sound began to flow.
+    pub(in crate::api) const fn begun(&self) -> Begun {
+        self.begun
     }
 
     pub(in crate::api) fn add_microphone(
@@ -219,6 +235,7 @@ impl<S> Mixdown<S> {
         let mut fault = None;
         for microphone in self.microphones.values_mut() {
             self.samples.clear();
+            self.begun.microphone.get_or_insert(now);
             if let Err(error) = microphone.input.read(now, &mut self.samples) {
                 fault = Some(error);
                 continue;
@@ -242,6 +259,7 @@ impl<S> Mixdown<S> {
 
     fn play(&mut self, now: Instant) {
         let Some(speaker) = &mut self.speaker else { return };
+        self.begun.speaker.get_or_insert(now);
         let mut wanted = speaker.wanted(now);
         let mut frame = AudioFrame::silence();
         let mut fault = None;
@@ -258,6 +276,7 @@ impl<S> Mixdown<S> {
             self.output.measure(frame.samples());
             self.output_is_loud = !frame.is_silent();
             if self.output_is_loud {
+                self.begun.first_sound.get_or_insert(now);
                 self.last_sound = now;
             }
             if let Err(error) = speaker.write(frame.samples()) {
