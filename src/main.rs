@@ -1,3 +1,7 @@
-//! Reads the arguments, runs the command, turns the outcome into an exit code.
+//! Runs the command line; everything is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    conclave::cli::run()
+}

@@ -1,1 +1,22 @@
 //! The command line: reads arguments, puts the layers together, prints results.
+
+pub mod admission;
+pub mod args;
+mod clock;
+pub mod command;
+mod devices;
+pub mod exit;
+mod failure;
+mod gate;
+mod headless;
+mod link;
+mod logging;
+mod output;
+mod paths;
+mod provision;
+mod room_meta;
+mod run;
+mod session;
+mod trust;
+
+pub use run::run;

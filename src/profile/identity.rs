@@ -1,6 +1,7 @@
 //! Who the user is: a name and a private key, made once and kept in `identity.toml` (0600).
 
 use std::path::Path;
+use std::sync::Arc;
 
 use rand::CryptoRng;
 use serde::Deserialize;
@@ -21,7 +22,7 @@ pub struct Identity {
     /// How others see the user; the bridge may append to it to keep ids unique.
     pub name: String,
     /// Signs, logs in and unwraps room keys.
-    pub key: PrivateKey,
+    pub key: Arc<PrivateKey>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -38,7 +39,7 @@ impl Identity {
     ///
     /// [`ProfileError::BadName`].
     pub fn generate(name: &str, rng: &mut impl CryptoRng) -> Result<Self, ProfileError> {
-        Ok(Self { name: checked_name(name)?, key: PrivateKey::generate(rng) })
+        Ok(Self { name: checked_name(name)?, key: Arc::new(PrivateKey::generate(rng)) })
     }
 
     /// Loads the identity in `directory`; `None` if there is none yet.
@@ -52,7 +53,7 @@ impl Identity {
         let key = PrivateKey::from_wif(&stored.private_key);
         stored.private_key.zeroize();
         match key {
-            Ok(key) => Ok(Some(Self { name: checked_name(&stored.name)?, key })),
+            Ok(key) => Ok(Some(Self { name: checked_name(&stored.name)?, key: Arc::new(key) })),
             Err(_) => Err(ProfileError::Corrupt {
                 path,
                 reason: "private_key is not a key in WIF form".to_owned(),

@@ -1,0 +1,140 @@
+//! `conclave host`: an embedded bridge that others can reach, and an invite to it.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+
+use serde_json::json;
+
+use crate::cli::args::Global;
+use crate::cli::args::Host;
+use crate::cli::args::Screen;
+use crate::cli::args::Sound;
+use crate::cli::clock;
+use crate::cli::command::join::join_call;
+use crate::cli::devices::Choice;
+use crate::cli::exit::Exit;
+use crate::cli::exit::Failure;
+use crate::cli::gate::Gate;
+use crate::cli::gate::GateHandle;
+use crate::cli::gate::SharedInvites;
+use crate::cli::headless::Headless;
+use crate::cli::link;
+use crate::cli::output::Output;
+use crate::cli::paths::Paths;
+use crate::cli::provision::InviteTerms;
+use crate::cli::room_meta;
+use crate::cli::session::Profile;
+use crate::cli::session::Session;
+use crate::model::StreamRoom;
+use crate::model::Timestamp;
+use crate::profile::Invite;
+use crate::profile::IssuedInvites;
+
+use super::tui;
+
+/// Hosts until the call is left.
+pub async fn run(
+    paths: Paths,
+    global: &Global,
+    sound: &Sound,
+    screen: &Screen,
+    host: &Host,
+    output: Output,
+) -> anyhow::Result<()> {
+    let profile = Profile::open(paths, global.name.as_deref())?;
+    let choice = Choice::new(sound, &profile.settings)?;
+    let issued = IssuedInvites::load(&profile.paths.data)?;
+    let invites: SharedInvites = Arc::new(Mutex::new(issued));
+    let session = Session::host(profile, host.listen).await?;
+    let room = match session.find_room(&host.room).await? {
+        Some(room) if !room.closed => room,
+        _ => session.create_room(&host.room).await?,
+    };
+    let invite = issue(&session, &room, host, &invites).await?;
+    let gate = open_gate(&session, &invites, host.admit).await?;
+    let link = invite.to_string();
+    if !host.headless.headless {
+        let start = tui::Start {
+            room: Some(room.stream_room_id.clone()),
+            invite: Some((room_meta::name(&room), link, validity(host))),
+            gate: Some(gate),
+            choice,
+            muted: sound.muted,
+        };
+        return tui::show(session, screen, start).await;
+    }
+    let hosting = json!({"event": "hosting", "url": session.url, "invite": link,
+        "room": {"id": room.stream_room_id.as_str(), "name": room_meta::name(&room)}});
+    output.result(&hosting, || announcement(&session.url, &link));
+    let events = session.api.room_events(&room.stream_room_id);
+    let joining_since = clock::now();
+    let call = join_call(&session, &room, &choice, sound.muted, output).await?;
+    let headless = Headless {
+        output,
+        call,
+        joining_since,
+        events,
+        room: room.stream_room_id,
+        gate: Some(gate),
+        duration: host.headless.duration,
+    };
+    let result = headless.run().await;
+    session.close().await;
+    result
+}
+
+/// Starts answering guests of this session.
+pub async fn open_gate(
+    session: &Session,
+    invites: &SharedInvites,
+    policy: crate::cli::args::Admit,
+) -> anyhow::Result<GateHandle> {
+    let gate = Gate {
+        connection: session.connection.clone(),
+        api: session.api.clone(),
+        context: session.context.clone(),
+        invites: Arc::clone(invites),
+        known: Arc::clone(&session.keys),
+        policy,
+    };
+    gate.open().await
+}
+
+/// Issues an invite to the room and writes it down for when its guests come.
+async fn issue(
+    session: &Session,
+    room: &StreamRoom,
+    host: &Host,
+    invites: &SharedInvites,
+) -> anyhow::Result<Invite> {
+    let Some(hosted) = &session.hosted else {
+        return Err(Failure::new(Exit::Failure, "only a host can invite").into());
+    };
+    let lifetime = i64::try_from(host.invite_expires.as_millis()).unwrap_or(i64::MAX);
+    let address = link::advertised(hosted.bridge.local_addr(), host.advertise.as_deref());
+    let terms = InviteTerms {
+        address: &address,
+        bridge_key: &hosted.bridge.public_key(),
+        inviter_key: session.profile.identity.key.public_key(),
+        room: &room.stream_room_id,
+        expires: Timestamp(clock::now().0.saturating_add(lifetime)),
+        uses: host.invite_uses,
+    };
+    let invite = hosted.manager.issue_invite(&terms, &mut rand::rng()).await?;
+    invites.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(&invite)?;
+    Ok(invite)
+}
+
+fn validity(host: &Host) -> String {
+    let people = if host.invite_uses == 1 {
+        "1 person".to_owned()
+    } else {
+        format!("{} people", host.invite_uses)
+    };
+    format!("for {people}, valid {}", humantime::format_duration(host.invite_expires))
+}
+
+fn announcement(url: &str, link: &str) -> String {
+    let qr = link::qr(link).unwrap_or_default();
+    format!("hosting at {url}\n{qr}\ninvite others with:\n\n    conclave join {link}\n")
+}

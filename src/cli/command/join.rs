@@ -1,0 +1,233 @@
+//! `conclave join INVITE`: redeem, ask to be let in, wait, join.
+
+use std::time::Duration;
+use std::time::Instant;
+
+use serde_json::json;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+
+use crate::api::Call;
+use crate::api::CallConfig;
+use crate::api::EventQueue;
+use crate::cli::admission;
+use crate::cli::args::Global;
+use crate::cli::args::Join;
+use crate::cli::args::Screen;
+use crate::cli::args::Sound;
+use crate::cli::clock;
+use crate::cli::devices::Choice;
+use crate::cli::exit::Exit;
+use crate::cli::exit::Failure;
+use crate::cli::headless::Headless;
+use crate::cli::output::Output;
+use crate::cli::paths::Paths;
+use crate::cli::room_meta;
+use crate::cli::session::Profile;
+use crate::cli::session::Session;
+use crate::model::EventKind;
+use crate::model::StreamRoom;
+use crate::model::UserWithPubKey;
+use crate::profile::Invite;
+
+use super::tui;
+
+/// How often the request is repeated: the inviter may not have been there the first time.
+const ASK_EVERY: Duration = Duration::from_secs(3);
+
+/// Joins until the call is left.
+pub async fn run(
+    paths: Paths,
+    global: &Global,
+    sound: &Sound,
+    screen: &Screen,
+    join: &Join,
+    output: Output,
+) -> anyhow::Result<()> {
+    let invite: Invite = join.invite.parse()?;
+    if invite.expires <= clock::now() {
+        let text = "this invite has expired; ask the host for a new one";
+        return Err(Failure::new(Exit::Invite, text).into());
+    }
+    let profile = Profile::open(paths, global.name.as_deref())?;
+    let choice = Choice::new(sound, &profile.settings)?;
+    let session = Session::invited(profile, &invite).await?;
+    let room = match wait_for_admission(&session, &invite, output).await {
+        Ok(Some(room)) => room,
+        outcome => {
+            session.close().await;
+            return outcome.map(|_| ());
+        }
+    };
+    if !join.headless.headless {
+        let start = tui::Start {
+            room: Some(room.stream_room_id.clone()),
+            invite: None,
+            gate: None,
+            choice,
+            muted: sound.muted,
+        };
+        return tui::show(session, screen, start).await;
+    }
+    let events = session.api.room_events(&room.stream_room_id);
+    let joining_since = clock::now();
+    let call = join_call(&session, &room, &choice, sound.muted, output).await?;
+    let headless = Headless {
+        output,
+        call,
+        joining_since,
+        events,
+        room: room.stream_room_id,
+        gate: None,
+        duration: join.headless.duration,
+    };
+    let result = headless.run().await;
+    session.close().await;
+    result
+}
+
+/// Joins the call of a room with the devices chosen, and says so.
+///
+/// A device that the user named must work; without the default one the call goes on without.
+pub async fn join_call(
+    session: &Session,
+    room: &StreamRoom,
+    choice: &Choice,
+    muted: bool,
+    output: Output,
+) -> anyhow::Result<Call> {
+    let started = Instant::now();
+    let call = enter(session, room, choice, muted).await?;
+    let after_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let name = room_meta::name(room);
+    let limits = call.limits();
+    let listen_only = choice.mic.is_none() || limits.microphone.is_some();
+    let joined = json!({"event": "joined", "user": session.user.as_str(),
+        "room": {"id": room.stream_room_id.as_str(), "name": name},
+        "listen_only": listen_only, "after_ms": after_ms});
+    output.result(&joined, || format!("joined {name} as {}", session.user));
+    let without_mic = limits.microphone.iter().map(|why| format!("listening only: {why}"));
+    let without_speaker = limits.speaker.iter().map(|why| format!("nothing can be heard: {why}"));
+    for notice in without_mic.chain(without_speaker) {
+        output.event(&json!({"event": "notice", "message": notice}));
+        Output::note(&format!("conclave: {notice}"));
+    }
+    Ok(call)
+}
+
+/// Joins the call of a room with the devices chosen.
+pub async fn enter(
+    session: &Session,
+    room: &StreamRoom,
+    choice: &Choice,
+    muted: bool,
+) -> anyhow::Result<Call> {
+    let config = CallConfig::new(room.stream_room_id.clone())
+        .with_microphone(choice.mic.clone())
+        .with_speaker(choice.speaker.clone())
+        .with_muted(muted);
+    let call = Call::join(session.api.clone(), config).await?;
+    let limits = call.limits();
+    let refused = limits.microphone.as_ref().filter(|_| choice.mic_named);
+    let refused = refused.or(limits.speaker.as_ref().filter(|_| choice.speaker_named));
+    if let Some(reason) = refused.cloned() {
+        // The device is what the user has to know about; failing to say goodbye is not.
+        let _ = call.leave().await;
+        return Err(Failure::new(Exit::Device, reason).into());
+    }
+    Ok(call)
+}
+
+/// Asks to be let in until the room opens; `None` if the user gave up first.
+async fn wait_for_admission(
+    session: &Session,
+    invite: &Invite,
+    output: Output,
+) -> anyhow::Result<Option<StreamRoom>> {
+    let inviter =
+        UserWithPubKey { user_id: session.user.clone(), pub_key: invite.inviter_key.to_base58() };
+    let mut events = session.connection.events();
+    let context = &invite.context;
+    let answers = format!("context/custom/{}|contextId={context}", admission::CHANNEL);
+    let updates = format!("streamroom/update|contextId={context}");
+    session.connection.subscribe_for(&[answers]).await?;
+    session.api.subscribe_for(&[updates]).await?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut told = false;
+    loop {
+        if let Some(room) = open_room(session, invite).await? {
+            return Ok(Some(room));
+        }
+        let name = &session.profile.identity.name;
+        let guest = session.profile.identity.key.public_key();
+        admission::ask(&session.connection, invite, name, guest).await?;
+        if !told {
+            told = true;
+            let line = json!({"event": "waiting", "fingerprint": guest.fingerprint().to_string()});
+            output.result(&line, || {
+                format!("waiting to be let in; your key is {}", guest.fingerprint())
+            });
+        }
+        tokio::select! {
+            outcome = tokio::time::timeout(ASK_EVERY, news(&mut events, invite, &inviter)) => {
+                // A time-out is no answer: look at the room, then ask again.
+                outcome.unwrap_or(Ok(()))?;
+            }
+            _ = interrupt.recv() => return Ok(None),
+            _ = terminate.recv() => return Ok(None),
+        }
+    }
+}
+
+/// Waits for something that may have changed the answer.
+async fn news(
+    events: &mut EventQueue,
+    invite: &Invite,
+    inviter: &UserWithPubKey,
+) -> anyhow::Result<()> {
+    while let Some(event) = events.next_event().await {
+        match event.kind {
+            EventKind::StreamRoomUpdated(room) if room.stream_room_id == invite.room => {
+                return Ok(());
+            }
+            EventKind::Custom { channel, author, data, .. }
+                if channel == admission::CHANNEL
+                    && author.pub_key == inviter.pub_key
+                    && admission::is_denial(&data, &invite.room) =>
+            {
+                let text = "the host did not let you in; ask them, then join again";
+                return Err(Failure::new(Exit::Denied, text).into());
+            }
+            _ => {}
+        }
+    }
+    Err(Failure::new(Exit::Unreachable, "the connection to the bridge was closed").into())
+}
+
+/// The room, if this user is a member already.
+async fn open_room(session: &Session, invite: &Invite) -> anyhow::Result<Option<StreamRoom>> {
+    const ACCESS_DENIED: i64 = 0x30;
+    const NO_SUCH_ROOM: i64 = 0x6122;
+    match session.api.get_stream_room(&invite.room).await {
+        Ok(room) if room.closed => {
+            let text = "the room is closed for good; ask the host for an invite to a new one";
+            Err(Failure::new(Exit::RoomUnavailable, text).into())
+        }
+        Ok(room) if room.status_code == 0 => Ok(Some(room)),
+        Ok(room) => {
+            let text = format!(
+                "the room can't be verified (status {:#010x}): its keys or metadata were not made by \
+                 whom they name; ask the host for a new invite",
+                room.status_code
+            );
+            Err(Failure::new(Exit::Denied, text).into())
+        }
+        Err(error) if error.code() == Some(ACCESS_DENIED) => Ok(None),
+        Err(error) if error.code() == Some(NO_SUCH_ROOM) => {
+            let text = "the room of this invite was deleted; ask the host for a new invite";
+            Err(Failure::new(Exit::RoomUnavailable, text).into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,11 @@
+//! One file per command.
+
+pub mod completions;
+pub mod demo;
+pub mod devices;
+pub mod host;
+pub mod identity;
+pub mod invites;
+pub mod join;
+pub mod rooms;
+pub mod tui;

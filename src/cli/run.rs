@@ -1,0 +1,79 @@
+//! From arguments to exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use serde_json::json;
+
+use super::args::Arguments;
+use super::args::Command;
+use super::command;
+use super::exit::Exit;
+use super::failure;
+use super::logging;
+use super::output::Output;
+use super::paths::Paths;
+
+/// Reads the command line, runs the command, prints what went wrong, and answers the exit code.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let output = Output { json: arguments.global.json };
+    match start(arguments, output) {
+        Ok(()) => Exit::Success.into(),
+        Err(error) => {
+            let (exit, message) = failure::explain(&error);
+            tracing::error!(error = ?error, "the command failed");
+            output.event(&json!({"event": "error", "message": message, "code": exit as u8}));
+            Output::note(&format!("conclave: {message}"));
+            exit.into()
+        }
+    }
+}
+
+fn start(arguments: Arguments, output: Output) -> anyhow::Result<()> {
+    match &arguments.command {
+        Some(Command::Completions { shell }) => return command::completions::print(*shell),
+        Some(Command::Man) => return command::completions::print_manual(),
+        Some(Command::Devices) => return command::devices::run(output),
+        _ => {}
+    }
+    let paths = Paths::resolve(arguments.global.data.clone())?;
+    let _log = logging::start(&paths.logs, arguments.global.log.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(worker_threads())
+        .enable_all()
+        .build()?;
+    let result = runtime.block_on(dispatch(arguments, paths, output));
+    // A read of stdin can't be cancelled; waiting for it would hang the exit.
+    runtime.shutdown_background();
+    result
+}
+
+/// Two workers serve a call of any size we have measured; more only wake each other up.
+fn worker_threads() -> usize {
+    const MOST: usize = 4;
+    std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, MOST))
+}
+
+async fn dispatch(arguments: Arguments, paths: Paths, output: Output) -> anyhow::Result<()> {
+    let Arguments { command, global, sound, screen } = arguments;
+    match command {
+        None => command::tui::run(paths, &global, &sound, &screen).await,
+        Some(Command::Demo) => command::demo::run(&global, &sound, &screen).await,
+        Some(Command::Host(host)) => {
+            command::host::run(paths, &global, &sound, &screen, &host, output).await
+        }
+        Some(Command::Join(join)) => {
+            command::join::run(paths, &global, &sound, &screen, &join, output).await
+        }
+        Some(Command::Rooms { command }) => {
+            command::rooms::run(paths, &global, &command, output).await
+        }
+        Some(Command::Invites { command }) => {
+            command::invites::run(paths, &global, &command, output).await
+        }
+        Some(Command::Identity) => command::identity::run(paths, &global, output),
+        // Answered before the runtime was made.
+        Some(Command::Devices | Command::Completions { .. } | Command::Man) => Ok(()),
+    }
+}
