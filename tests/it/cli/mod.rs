@@ -1,1 +1,7 @@
-//! Tests of the `cli` layer.
+//! The program as its users run it: real processes, real sockets, real terminals.
+
+mod bad_input;
+mod durable;
+mod pulse;
+mod screen;
+mod voice;

@@ -1,1 +1,6 @@
-//! What tests share: fixtures, recorded data, worlds of clients and bridges.
+//! What tests share: real processes, real sound cards and terminals, and ears to judge sound by.
+
+pub mod ear;
+pub mod process;
+pub mod tmux;
+pub mod wait;
