@@ -7,6 +7,7 @@ use super::dialog::InviteDialog;
 use super::event::AdmissionRequest;
 use super::event::Event;
 use super::event::Fault;
+use super::event::RoomInfo;
 use super::event::Severity;
 use super::pane::events::Entry;
 use super::pane::events::Mark;
@@ -37,6 +38,7 @@ pub fn apply(state: &mut State, event: Event) -> bool {
             name_call(state);
             state.refresh_people();
         }
+        Event::RoomChanged(room) => room_changed(state, room),
         Event::RoomPeopleListed { room, present } => {
             state.rooms.set_present(&room, present);
             state.refresh_people();
@@ -128,6 +130,15 @@ fn participants_changed(state: &mut State, participants: Vec<super::event::Parti
         call.listen_only = !own.publishing && call.phase == Phase::Live;
     }
     call.participants = participants;
+    state.refresh_people();
+}
+
+fn room_changed(state: &mut State, room: RoomInfo) {
+    if state.rooms.row(&room.id).is_none() {
+        log_now(state, Mark::Room, SafeText::name(&room.name).as_str(), "was opened");
+    }
+    state.rooms.put(room);
+    name_call(state);
     state.refresh_people();
 }
 

@@ -23,6 +23,8 @@ pub enum Event {
     },
     /// All rooms of the Context, as they are now.
     RoomsListed(Vec<RoomInfo>),
+    /// A room is new, or something about it changed.
+    RoomChanged(RoomInfo),
     /// Who is in a room, where the bridge could tell.
     RoomPeopleListed {
         /// The room.

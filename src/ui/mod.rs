@@ -31,10 +31,15 @@ pub mod widget;
 
 pub use action::Action;
 pub use apply::apply;
+pub use backend::Backend;
+pub use backend::SessionConfig;
+pub use backend::Surroundings;
 pub use effect::Effect;
 pub use error::UiError;
 pub use event::Event;
 pub use runtime::Look;
+pub use runtime::UiConfig;
+pub use runtime::run;
 pub use runtime::run_with;
 pub use state::State;
 pub use update::update;

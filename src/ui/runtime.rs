@@ -21,7 +21,10 @@ use tokio::time;
 use super::action::Action;
 use super::apply::apply;
 use super::backend::Backend;
+use super::backend::SessionBackend;
+use super::backend::SessionConfig;
 use super::canvas::Canvas;
+use super::effect::DeviceChoice;
 use super::effect::Effect;
 use super::error::UiError;
 use super::event::Event;
@@ -71,6 +74,30 @@ pub struct Look {
     pub utc_offset_s: i32,
 }
 
+/// A prepared session, and how to show it.
+pub struct UiConfig {
+    /// How the screen is to look.
+    pub look: Look,
+    /// Who the user is.
+    pub me: Identity,
+    /// A room to join at once.
+    pub join: Option<StreamRoomId>,
+    /// The session.
+    pub session: SessionConfig,
+}
+
+/// Shows a session until the user has enough, then leaves the call. The connection stays
+/// open.
+///
+/// # Errors
+///
+/// [`UiError`]; the terminal has been given back in any case.
+pub async fn run(config: UiConfig) -> Result<(), UiError> {
+    let UiConfig { look, me, join, session } = config;
+    let devices = session.devices();
+    run_with(look, me, devices, join, SessionBackend::new(session)).await
+}
+
 /// Takes the terminal over and shows what `backend` brings until the user has enough.
 ///
 /// # Errors
@@ -79,10 +106,12 @@ pub struct Look {
 pub async fn run_with<B: Backend>(
     look: Look,
     me: Identity,
+    devices: DeviceChoice,
     join: Option<StreamRoomId>,
     backend: B,
 ) -> Result<(), UiError> {
     let mut runtime = Runtime::new(look, me, backend)?;
+    runtime.state.devices = devices;
     runtime.backend.begin(Effect::Refresh);
     if let Some(room) = join {
         begin_call(&mut runtime.state, &room);

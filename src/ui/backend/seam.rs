@@ -3,8 +3,8 @@
 //! The runtime hands each [`Effect`] to a [`Backend`] and takes [`Event`]s from it; nothing
 //! above this line knows how they come about, so tests can put anything below it.
 
-use super::effect::Effect;
-use super::event::Event;
+use crate::ui::effect::Effect;
+use crate::ui::event::Event;
 
 /// Carries out effects and brings news.
 pub trait Backend: Send {

@@ -1,0 +1,304 @@
+//! The task that owns the call: joins it, tells what happens in it, leaves it.
+//!
+//! It ends, leaving the call, as soon as nobody can send it orders any more. A task that
+//! takes over from another one waits until that one has left.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time;
+use tokio::time::Instant;
+
+use crate::api::ApiError;
+use crate::api::Call;
+use crate::api::CallConfig;
+use crate::api::CallStatus;
+use crate::api::DeviceSpec;
+use crate::api::Person;
+use crate::api::StreamApi;
+use crate::model::AudioLevels;
+use crate::model::CallStats;
+use crate::model::StreamRoomId;
+use crate::ui::effect::DeviceChoice;
+use crate::ui::event::Event;
+use crate::ui::event::Fault;
+use crate::ui::event::Severity;
+
+use super::convert;
+
+/// Orders from the interface to the call; a user does not give more while one is carried
+/// out. When full, the newest is refused and the user told.
+pub(super) const ORDERS: usize = 16;
+
+/// Levels are passed on no more often than this: eyes do not see more.
+const LEVELS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// What the user wants of the call.
+#[derive(Debug)]
+pub(super) enum Order {
+    SetMuted(bool),
+    SetDevices(DeviceChoice),
+}
+
+/// The other end of a call's task.
+#[derive(Debug)]
+pub(super) struct CallHandle {
+    orders: Option<mpsc::Sender<Order>>,
+    task: JoinHandle<()>,
+}
+
+impl CallHandle {
+    /// Starts to join a call, after `previous` has been left.
+    pub(super) fn join(
+        streams: StreamApi,
+        config: CallConfig,
+        choice: DeviceChoice,
+        events: mpsc::Sender<Event>,
+        previous: Option<Self>,
+    ) -> Self {
+        let (sender, orders) = mpsc::channel(ORDERS);
+        let task = CallTask { streams, config, choice, events, orders };
+        let task = tokio::spawn(async move {
+            if let Some(previous) = previous {
+                previous.ended().await;
+            }
+            task.run().await;
+        });
+        Self { orders: Some(sender), task }
+    }
+
+    /// Passes an order on; false if the call cannot take it.
+    pub(super) fn order(&self, order: Order) -> bool {
+        self.orders.as_ref().is_some_and(|orders| orders.try_send(order).is_ok())
+    }
+
+    /// Begins to leave.
+    pub(super) fn leave(&mut self) {
+        self.orders = None;
+    }
+
+    /// Leaves and waits until the call has been left.
+    pub(super) async fn ended(mut self) {
+        self.leave();
+        // A panicked task has told on its way out.
+        let _ = self.task.await;
+    }
+}
+
+struct CallTask {
+    streams: StreamApi,
+    config: CallConfig,
+    choice: DeviceChoice,
+    events: mpsc::Sender<Event>,
+    orders: mpsc::Receiver<Order>,
+}
+
+/// What a joined call tells.
+struct News {
+    people: watch::Receiver<Vec<Person>>,
+    levels: watch::Receiver<AudioLevels>,
+    stats: watch::Receiver<CallStats>,
+    status: watch::Receiver<CallStatus>,
+    devices: watch::Receiver<Option<String>>,
+}
+
+impl CallTask {
+    async fn run(mut self) {
+        let room = self.config.room.clone();
+        let fault = match self.join().await {
+            Ok(Some(call)) => {
+                let fault = self.follow(&call).await;
+                match call.leave().await {
+                    Ok(()) => fault,
+                    Err(error) => {
+                        tracing::info!(%error, "the bridge was not told that the call was left");
+                        fault
+                    }
+                }
+            }
+            Ok(None) => None,
+            Err(error) => Some(convert::fault("The room could not be joined".to_owned(), &error)),
+        };
+        self.tell(Event::CallLeft { room, fault }).await;
+    }
+
+    /// Joins; `None` if the user thought better of it meanwhile.
+    async fn join(&mut self) -> Result<Option<Arc<Call>>, ApiError> {
+        let room = self.config.room.clone();
+        let mut muted = self.config.muted;
+        let joining = Call::join(self.streams.clone(), self.config.clone());
+        tokio::pin!(joining);
+        let call = loop {
+            tokio::select! {
+                call = &mut joining => break Arc::new(call?),
+                order = self.orders.recv() => match order {
+                    Some(Order::SetMuted(wanted)) => muted = wanted,
+                    Some(Order::SetDevices(_)) => {}
+                    None => {
+                        // The bridge may know us as joined already, or never have heard of us.
+                        let _ = self.streams.leave_stream_room(&room).await;
+                        return Ok(None);
+                    }
+                }
+            }
+        };
+        if muted != self.config.muted {
+            call.set_muted(muted).await?;
+        }
+        let limits = call.limits();
+        let listen_only = self.config.microphone.is_none() || limits.microphone.is_some();
+        self.tell(Event::CallJoined { room, listen_only }).await;
+        let why = [("You only listen", &limits.microphone), ("You hear nothing", &limits.speaker)];
+        for (what, reason) in why {
+            if let Some(reason) = reason {
+                let text = format!("{what}: {reason}");
+                self.tell(Event::Noticed { severity: Severity::Warn, text }).await;
+            }
+        }
+        Ok(Some(call))
+    }
+
+    /// Passes on what happens until the call is to be left; says why if nobody asked for it.
+    async fn follow(&mut self, call: &Call) -> Option<Fault> {
+        let mut news = match News::of(call) {
+            Ok(news) => news,
+            Err(error) => return Some(convert::fault("The call was lost".to_owned(), &error)),
+        };
+        self.tell_people(call, &mut news).await;
+        let mut levels_at = Instant::now();
+        loop {
+            tokio::select! {
+                order = self.orders.recv() => match order {
+                    Some(order) => {
+                        self.carry_out(call, order).await;
+                        self.tell_people(call, &mut news).await;
+                    }
+                    None => return None,
+                },
+                Ok(()) = news.status.changed() => {
+                    let status = news.status.borrow_and_update().clone();
+                    if let Some(fault) = self.tell_status(status).await {
+                        return Some(fault);
+                    }
+                }
+                Ok(()) = news.people.changed() => self.tell_people(call, &mut news).await,
+                Ok(()) = news.devices.changed() => {
+                    let fault = news.devices.borrow_and_update().clone();
+                    if let Some(text) = fault {
+                        self.tell(Event::Noticed { severity: Severity::Bad, text }).await;
+                    }
+                }
+                Ok(()) = news.stats.changed() => {
+                    let stats = news.stats.borrow_and_update().clone();
+                    self.pass(Event::StatsMeasured(stats));
+                }
+                Ok(()) = changed_after(&mut news.levels, levels_at) => {
+                    levels_at = Instant::now() + LEVELS_INTERVAL;
+                    let levels = news.levels.borrow_and_update().clone();
+                    self.pass(Event::LevelsMeasured(levels));
+                }
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, call: &Call, order: Order) {
+        match order {
+            Order::SetMuted(muted) => {
+                if let Err(error) = call.set_muted(muted).await {
+                    let what = "The microphone could not be switched".to_owned();
+                    self.tell(Event::Failed(convert::fault(what, &error))).await;
+                }
+            }
+            Order::SetDevices(choice) => {
+                if choice.microphone != self.choice.microphone {
+                    let result = match parse(&choice.microphone) {
+                        Ok(device) => call.set_microphone(device).await,
+                        Err(error) => Err(error),
+                    };
+                    let slot = result.map(|()| self.choice.microphone = choice.microphone);
+                    self.tell_device("microphone", slot).await;
+                }
+                if choice.speaker != self.choice.speaker {
+                    let result = match parse(&choice.speaker) {
+                        Ok(device) => call.set_speaker(&device).await,
+                        Err(error) => Err(error),
+                    };
+                    let slot = result.map(|()| self.choice.speaker = choice.speaker);
+                    self.tell_device("speaker", slot).await;
+                }
+                self.tell(Event::DevicesChanged(self.choice.clone())).await;
+            }
+        }
+    }
+
+    async fn tell_device(&self, which: &str, result: Result<(), ApiError>) {
+        if let Err(error) = result {
+            let what = format!("The {which} could not be changed");
+            self.tell(Event::Failed(convert::fault(what, &error))).await;
+        }
+    }
+
+    async fn tell_people(&self, call: &Call, news: &mut News) {
+        let people = news.people.borrow_and_update().clone();
+        let levels = news.levels.borrow().clone();
+        let participants = convert::participants(&people, &levels, call.is_muted());
+        self.tell(Event::ParticipantsChanged(participants)).await;
+    }
+
+    /// Tells how the call is doing; the reason if it is over.
+    async fn tell_status(&self, status: CallStatus) -> Option<Fault> {
+        let (severity, text) = match status {
+            CallStatus::Active => (Severity::Good, "the call is on again".to_owned()),
+            CallStatus::Reconnecting { reason } => {
+                (Severity::Warn, format!("the call is being restored: {reason}"))
+            }
+            CallStatus::Ended { reason } => {
+                let what = "The call has ended".to_owned();
+                return Some(Fault { what, why: reason, remedy: String::new() });
+            }
+            _ => return None,
+        };
+        self.tell(Event::Noticed { severity, text }).await;
+        None
+    }
+
+    /// Passes on what may not be lost; waits while the interface is behind.
+    async fn tell(&self, event: Event) {
+        // If the interface is gone, nobody wants to know.
+        let _ = self.events.send(event).await;
+    }
+
+    /// Passes on what the next such fact supersedes; drops it while the interface is behind.
+    fn pass(&self, event: Event) {
+        let _ = self.events.try_send(event);
+    }
+}
+
+impl News {
+    fn of(call: &Call) -> Result<Self, ApiError> {
+        Ok(Self {
+            people: call.people(),
+            levels: call.levels(),
+            stats: call.stats()?,
+            status: call.status(),
+            devices: call.device_fault(),
+        })
+    }
+}
+
+/// Waits for a change, and not before an instant.
+async fn changed_after<T>(
+    receiver: &mut watch::Receiver<T>,
+    instant: Instant,
+) -> Result<(), watch::error::RecvError> {
+    time::sleep_until(instant).await;
+    receiver.changed().await
+}
+
+/// The device that a name stands for.
+pub(super) fn parse(name: &str) -> Result<DeviceSpec, ApiError> {
+    name.parse::<DeviceSpec>().map_err(|error| ApiError::Device(error.to_string()))
+}

@@ -1,0 +1,75 @@
+//! From the words of the library to those of the screen.
+
+use serde::Deserialize;
+use serde::Serialize;
+
+use crate::api::ApiError;
+use crate::api::Person;
+use crate::model::AudioLevels;
+use crate::model::StreamRoom;
+use crate::ui::event::Fault;
+use crate::ui::event::Participant;
+use crate::ui::event::RoomInfo;
+
+/// Private metadata of a room.
+#[derive(Serialize, Deserialize)]
+struct Meta {
+    name: String,
+}
+
+/// A room as the list shows it. One that does not verify has no name but its id.
+pub(super) fn room_info(room: &StreamRoom) -> RoomInfo {
+    let verified = room.status_code == 0;
+    let meta = serde_json::from_slice::<Meta>(&room.private_meta).ok();
+    let name = meta.map(|meta| meta.name).filter(|name| verified && !name.trim().is_empty());
+    RoomInfo {
+        id: room.stream_room_id.clone(),
+        name: name.unwrap_or_else(|| room.stream_room_id.0.clone()),
+        users: room.users.clone(),
+        managers: room.managers.clone(),
+        closed: room.closed,
+        verified,
+    }
+}
+
+/// Private metadata that holds a name.
+pub(super) fn room_meta(name: &str) -> Vec<u8> {
+    serde_json::to_vec(&Meta { name: name.to_owned() }).unwrap_or_default()
+}
+
+/// Everybody in a call; who is muted is only known from the levels.
+pub(super) fn participants(
+    people: &[Person],
+    levels: &AudioLevels,
+    own_muted: bool,
+) -> Vec<Participant> {
+    let muted = |person: &Person| {
+        let level = levels.levels.iter().find(|level| level.user == person.user);
+        level.is_some_and(|level| level.muted)
+    };
+    let participant = |person: &Person| Participant {
+        user: person.user.clone(),
+        publishing: person.has_audio,
+        muted: if person.is_self { own_muted } else { muted(person) },
+        loss: None,
+    };
+    people.iter().map(participant).collect()
+}
+
+/// What happened, why, and what to do.
+pub(super) fn fault(what: String, error: &ApiError) -> Fault {
+    let remedy = match error {
+        ApiError::RoomClosed(_) => "Open a new room with n.",
+        ApiError::Untrusted { .. } => {
+            "Do not use this room: its keys are not from whom they name. Ask its manager."
+        }
+        ApiError::Device(_) => "D chooses another device.",
+        ApiError::Net(_) if error.code().is_none() => "Check the connection; R asks again.",
+        ApiError::Net(_) => "Ask a manager of the room whether you may do that.",
+        ApiError::Media(_) => {
+            "Check that UDP to the bridge is not blocked, or use a tunnel, then join again."
+        }
+        _ => "",
+    };
+    Fault { what, why: error.to_string(), remedy: remedy.to_owned() }
+}

@@ -1,0 +1,11 @@
+//! What carries out effects: the seam, and the real thing below it.
+
+mod call;
+mod convert;
+mod seam;
+mod session;
+
+pub use seam::Backend;
+pub use session::SessionBackend;
+pub use session::SessionConfig;
+pub use session::Surroundings;
