@@ -95,6 +95,10 @@ pub enum ViewAction {
     Invite,
     /// Show who the user is to others.
     Identity,
+    /// Compare the key of the person under the cursor.
+    CompareSelected,
+    /// Compare the key of the person of this name.
+    Compare(String),
 }
 
 /// Rooms.

@@ -22,6 +22,8 @@ pub enum Argument {
     Room,
     /// A name for a new room.
     NewRoom,
+    /// Somebody of the people pane.
+    Person,
     /// A theme.
     Theme,
     /// A pane.
@@ -35,7 +37,7 @@ impl Argument {
         match self {
             Self::None => "",
             Self::Room => "ROOM",
-            Self::NewRoom | Self::Theme => "NAME",
+            Self::NewRoom | Self::Theme | Self::Person => "NAME",
             Self::Pane => "PANE",
             Self::Device => "DEVICE",
         }
@@ -94,6 +96,7 @@ pub static COMMANDS: &[Command] = commands! {
     "speaker" Device "use this speaker" |name| Some(Action::Call(CallAction::Speaker(name.to_owned())));
     "invite" None "show the invite" |_| Some(Action::View(ViewAction::Invite));
     "key" None "show your own key" |_| Some(Action::View(ViewAction::Identity));
+    "compare" Person "compare somebody's key" |name| Some(Action::View(ViewAction::Compare(name.to_owned())));
     "theme" Theme "turn on a theme" |name| Some(Action::View(ViewAction::Theme(name.to_owned())));
     "next-theme" None "turn on the next theme" |_| Some(Action::View(ViewAction::NextTheme));
     "pane" Pane "give the keys to a pane" |name| pane(name).map(|pane| Action::View(ViewAction::Focus(pane)));
@@ -203,6 +206,10 @@ fn options(argument: Argument, state: &State) -> Vec<String> {
         Argument::Room => {
             let open = state.rooms.rows().iter().filter(|room| !room.closed);
             open.map(|room| room.name.as_str().to_owned()).collect()
+        }
+        Argument::Person => {
+            let others = state.people.rows().iter().filter(|person| !person.own);
+            others.map(|person| person.name.as_str().to_owned()).collect()
         }
         Argument::Theme => state.themes.names().map(str::to_owned).collect(),
         Argument::Pane => Pane::ALL.iter().map(|pane| pane.title().to_lowercase()).collect(),

@@ -2,6 +2,7 @@
 
 use super::event::AdmissionId;
 use crate::model::StreamRoomId;
+use crate::model::UserId;
 
 /// One intention. The answer comes back as an [`Event`](super::event::Event).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,13 @@ pub enum Effect {
     ListDevices,
     /// Use these devices from now on.
     SetDevices(DeviceChoice),
+    /// Note that the user has compared somebody's key and found it right.
+    VerifyKey {
+        /// Whose key.
+        user: UserId,
+        /// The fingerprint that was compared: another key than this is not meant.
+        fingerprint: String,
+    },
     /// Let somebody in.
     Admit(AdmissionId),
     /// Keep somebody out.

@@ -27,6 +27,8 @@ pub enum Scope {
     Main,
     /// The same, when the list of rooms has the keys.
     Rooms,
+    /// The same, when the people have the keys.
+    People,
     /// A question about somebody who wants in.
     Admit,
     /// A question about something that cannot be undone.
@@ -43,9 +45,10 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes in the order of the help.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Main,
         Self::Rooms,
+        Self::People,
         Self::Palette,
         Self::Admit,
         Self::Confirm,
@@ -62,6 +65,7 @@ impl Scope {
             Self::Always => "Everywhere",
             Self::Main => "Screen",
             Self::Rooms => "Rooms",
+            Self::People => "People",
             Self::Admit => "Somebody asks to be let in",
             Self::Confirm => "A question",
             Self::Form => "A form",
@@ -128,6 +132,8 @@ const fn focus(pane: Pane) -> Action {
 #[rustfmt::skip]
 pub static BINDINGS: &[Binding] = bindings! {
     Rooms [ENTER] Action::Rooms(RoomsAction::JoinSelected), "join the room under the cursor", "join", can_join;
+
+    People [ENTER] Action::View(ViewAction::CompareSelected), "compare somebody's key", "compare key", has_people;
 
     Main [Key::char('m')] Action::Call(CallAction::ToggleMute), "turn the microphone off or on", "mute", has_microphone;
     Main [Key::char('l')] Action::Call(CallAction::Leave), "leave the call", "leave", in_call;
@@ -214,6 +220,10 @@ fn can_join(state: &State) -> bool {
     state.rooms.selected().is_some_and(|room| !room.closed && Some(&room.id) != live)
 }
 
+fn has_people(state: &State) -> bool {
+    state.people.rows().iter().any(|person| !person.own)
+}
+
 fn can_delete(state: &State) -> bool {
     state.rooms.selected().is_some_and(|room| room.managers.contains(&state.me.user))
 }
@@ -227,8 +237,10 @@ pub fn scopes(state: &State) -> Vec<Scope> {
     } else if let Some(dialog) = state.dialogs.top() {
         scopes.push(dialog.scope());
     } else {
-        if state.focus == Pane::Rooms {
-            scopes.push(Scope::Rooms);
+        match state.focus {
+            Pane::Rooms => scopes.push(Scope::Rooms),
+            Pane::People => scopes.push(Scope::People),
+            Pane::Stage | Pane::Levels | Pane::Events => {}
         }
         scopes.push(Scope::Main);
     }

@@ -31,8 +31,12 @@ pub fn action(state: &State, event: &MouseEvent) -> Option<Action> {
     };
     match scope {
         Scope::Reader | Scope::Choice if by != 0 => Some(Action::Dialog(DialogAction::Move(by))),
-        Scope::Main | Scope::Rooms if by != 0 => Some(Action::View(ViewAction::Move(by))),
-        Scope::Main | Scope::Rooms => click(state, Position::new(event.column, event.row)),
+        Scope::Main | Scope::Rooms | Scope::People if by != 0 => {
+            Some(Action::View(ViewAction::Move(by)))
+        }
+        Scope::Main | Scope::Rooms | Scope::People => {
+            click(state, Position::new(event.column, event.row))
+        }
         _ => None,
     }
 }

@@ -20,7 +20,9 @@ use super::dialog::Outcome;
 use super::effect::Effect;
 use super::effect::Members;
 use super::event::Severity;
+use super::event::Trust;
 use super::layout::Layout;
+use super::pane::people::PersonRow;
 use super::pane::rooms::RoomRow;
 use super::state::CallState;
 use super::state::Phase;
@@ -148,11 +150,49 @@ fn view(state: &mut State, action: ViewAction) {
             }
             None => toast(state, Severity::Warn, "there is no invite: conclave host makes one"),
         },
+        ViewAction::CompareSelected => {
+            let person = state.people.rows().get(state.people.cursor()).cloned();
+            compare(state, person);
+        }
+        ViewAction::Compare(name) => {
+            let mut people = state.people.rows().iter();
+            let person = people.find(|person| person.name.as_str() == name).cloned();
+            compare(state, person);
+        }
         ViewAction::Identity => {
             let text = format!("you are {}, key {}", state.me.user, state.me.fingerprint);
             toast(state, Severity::Info, &text);
         }
     }
+}
+
+/// Shows somebody's key, for the user to compare with what that person says it is.
+fn compare(state: &mut State, person: Option<PersonRow>) {
+    let Some(person) = person else {
+        return toast(state, Severity::Warn, "there is nobody to compare a key with");
+    };
+    if person.own {
+        return view(state, ViewAction::Identity);
+    }
+    let Some(known) = state.users.get(&person.user) else {
+        return toast(state, Severity::Warn, &format!("the key of {} is not known", person.name));
+    };
+    let fingerprint = known.fingerprint.clone();
+    let shown = SafeText::new(&fingerprint);
+    let consequence = match known.trust {
+        Trust::Verified => {
+            let text = format!("{}'s key {shown} is verified", person.name);
+            return toast(state, Severity::Good, &text);
+        }
+        Trust::Changed => {
+            "This is NOT the key that you knew: a new device, or somebody else. \
+             Ask them for it by voice. Is it the same?"
+        }
+        Trust::Known | Trust::Unknown => "Ask them for it by voice. Is it the same?",
+    };
+    let question = format!("{}'s key is {shown}", person.name);
+    let effect = Effect::VerifyKey { user: person.user, fingerprint };
+    confirm(state, "Compare keys", question, consequence, effect);
 }
 
 fn move_in_pane(state: &mut State, by: isize) {

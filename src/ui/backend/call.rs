@@ -21,7 +21,6 @@ use crate::api::Person;
 use crate::api::StreamApi;
 use crate::model::AudioLevels;
 use crate::model::CallStats;
-use crate::model::StreamRoomId;
 use crate::ui::effect::DeviceChoice;
 use crate::ui::event::Event;
 use crate::ui::event::Fault;
@@ -259,7 +258,6 @@ impl CallTask {
                 let what = "The call has ended".to_owned();
                 return Some(Fault { what, why: reason, remedy: String::new() });
             }
-            _ => return None,
         };
         self.tell(Event::Noticed { severity, text }).await;
         None

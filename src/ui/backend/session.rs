@@ -59,6 +59,10 @@ pub trait Surroundings: Send + Sync {
     /// What is known about somebody's key, and its fingerprint.
     fn key(&self, context: &ContextId, user: &UserWithPubKey) -> (Trust, String);
 
+    /// Notes that the user has compared this key and found it right; what is known then.
+    /// May block.
+    fn verify(&self, context: &ContextId, user: &UserWithPubKey) -> Trust;
+
     /// Sound devices there are. May block.
     fn devices(&self) -> DeviceMenu;
 }
@@ -258,6 +262,9 @@ impl Backend for SessionBackend {
                 shared.tell(Event::DevicesListed(menu)).await;
                 Ok(())
             }),
+            Effect::VerifyKey { user, fingerprint } => {
+                self.spawn(async move { shared.verify(&user, &fingerprint).await });
+            }
             Effect::Admit(id) => self.decide(id, true),
             Effect::Deny(id) => self.decide(id, false),
             // The runtime does these itself.
@@ -319,11 +326,7 @@ impl Shared {
         let rooms = self.rooms().await?;
         self.tell(Event::Connected).await;
         let users = self.users().await?;
-        let known = |info: UserInfo| {
-            let (trust, fingerprint) = self.surroundings.key(&self.context, &info.user);
-            ContextUser { user: info.user.user_id, fingerprint, trust, active: info.active }
-        };
-        self.tell(Event::UsersListed(users.into_iter().map(known).collect())).await;
+        self.tell_users(users).await;
         self.tell(Event::RoomsListed(rooms.iter().map(convert::room_info).collect())).await;
         for room in rooms.iter().filter(|room| !room.closed).take(ROOMS_LOOKED_INTO) {
             // Some bridges tell members only what goes on inside: then nobody is shown.
@@ -366,6 +369,37 @@ impl Shared {
             query.skip += query.limit;
         }
         Ok(users)
+    }
+
+    async fn tell_users(&self, users: Vec<UserInfo>) {
+        let known = |info: UserInfo| {
+            let (trust, fingerprint) = self.surroundings.key(&self.context, &info.user);
+            ContextUser { user: info.user.user_id, fingerprint, trust, active: info.active }
+        };
+        self.tell(Event::UsersListed(users.into_iter().map(known).collect())).await;
+    }
+
+    /// Notes that a key was compared, if it is still the one that the user has seen.
+    async fn verify(&self, user: &UserId, fingerprint: &str) -> Result<(), Fault> {
+        let what = format!("The key of {user} was not marked as verified");
+        let users = self.users().await.map_err(|error| convert::fault(what.clone(), &error))?;
+        let known = users.iter().find(|info| info.user.user_id == *user);
+        let known = known.map(|info| info.user.clone());
+        let Some(known) =
+            known.filter(|user| self.surroundings.key(&self.context, user).1 == fingerprint)
+        else {
+            let why = "it changed while you were comparing".to_owned();
+            return Err(Fault { what, why, remedy: "Compare again.".to_owned() });
+        };
+        let (surroundings, context) = (Arc::clone(&self.surroundings), self.context.clone());
+        let noting = tokio::task::spawn_blocking(move || surroundings.verify(&context, &known));
+        if noting.await.is_ok_and(|trust| trust == Trust::Verified) {
+            self.tell_users(users).await;
+            return Ok(());
+        }
+        let why = "another key is on file for them, or it could not be written down".to_owned();
+        let remedy = "If they have a new device, remove the old key first.".to_owned();
+        Err(Fault { what, why, remedy })
     }
 
     /// Creates a room. Nobody whose key is not the known one becomes a member.

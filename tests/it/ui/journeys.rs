@@ -154,6 +154,20 @@ fn a_click_gives_the_keys_to_a_pane_and_selects_a_row() {
 }
 
 #[test]
+fn a_key_is_compared_and_marked() {
+    let ui = world::in_call(80, 24).press("3 enter");
+    assert!(ui.screen().contains("you are ana, key 4f2a 91c0 77b1 03de"), "one's own key");
+    let ui = ui.press("j enter");
+    assert!(ui.screen().contains("ben's key 91c0 77b1 03de 4f2a is verified"));
+    let ui = ui.press("j j enter n enter y");
+    let fingerprint = "91c0 77b1 03de 4f2a".to_owned();
+    let verify = Effect::VerifyKey { user: "dee".into(), fingerprint };
+    assert_eq!(ui.effects[1..], [verify]);
+    let ui = ui.press(": c o m p a r e space f r i t z enter");
+    assert!(ui.screen().contains("NOT the key that you knew"));
+}
+
+#[test]
 fn a_failed_join_returns_to_the_lobby_with_a_reason() {
     let fault = conclave::ui::event::Fault {
         what: "war-room could not be joined".to_owned(),

@@ -166,6 +166,11 @@ fn questions_before_what_cannot_be_undone() {
 }
 
 #[test]
+fn a_key_to_compare() {
+    assert_snapshot!("compare", world::in_call(80, 24).press("3 G enter").screen());
+}
+
+#[test]
 fn the_help_is_the_keymap() {
     let ui = world::lobby(Harness::new(80, 24)).press("?");
     assert_snapshot!("help", ui.screen());
