@@ -2,10 +2,15 @@
 //!
 //! A receiver sees one RTP stream per m-line for the life of the connection, while its source
 //! changes as people come and go. The distance between what comes in and what goes out is
-//! fixed when a source takes over and then kept, so losses and reordering stay visible.
+//! fixed when a source takes over and then kept, so losses and reordering stay visible. A source
+//! that jumps is treated as a new one: receivers guess the upper bits of sequence numbers from
+//! the last one they saw, and a guess gone wrong would silence the line for good.
 
 use std::time::Duration;
 use std::time::Instant;
+
+/// A larger distance than this between two packets of a source is a jump and not a loss.
+const MAX_GAP: u64 = 1000;
 
 /// Where an RTP stream comes from: a stream, its connection, and the SSRC that was used there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +74,11 @@ impl Rewriter {
         timestamp: u32,
         now: Instant,
     ) -> Option<Rewritten> {
-        if self.source != Some(source) {
+        let jumps = |last: Last| {
+            let ahead = seq.wrapping_add(self.seq_offset).wrapping_sub(last.seq);
+            ahead.min(ahead.wrapping_neg()) > MAX_GAP
+        };
+        if self.source != Some(source) || self.last.is_some_and(jumps) {
             let next = self.next(now);
             self.source = Some(source);
             self.base_seq = next.seq;
@@ -126,26 +135,48 @@ mod tests {
         assert_eq!(run.rewrite(B, 4, 999 + 960, later).unwrap().seq, 105, "late but wanted");
     }
 
+    #[test]
+    fn a_jump_of_the_source_becomes_a_step() {
+        let now = Instant::now();
+        let mut run = Rewriter::new(48_000, START);
+        for (seq, expected) in [(500, 100), (502, 102), (33_000, 103), (33_001, 104), (7, 105)] {
+            assert_eq!(run.rewrite(A, seq, 0, now).unwrap().seq, expected, "{seq}");
+        }
+    }
+
     proptest! {
         #[test]
-        fn numbers_grow_with_whatever_comes(
+        fn numbers_stay_close_whatever_comes(
             packets in prop::collection::vec((0_u32..3, 0_u64..50_000, any::<u32>()), 1..60),
         ) {
             let mut now = Instant::now();
             let mut run = Rewriter::new(90_000, START);
-            let mut last: Option<(Source, u64, u64)> = None;
+            let mut last: Option<(u32, u64)> = None;
             for (ssrc, seq, timestamp) in packets {
                 now += Duration::from_millis(10);
                 let source = Source { stream: 1, session: 1, ssrc };
                 let Some(out) = run.rewrite(source, seq, timestamp, now) else { continue };
-                match last {
-                    Some((same, seq_in, seq_out)) if same == source => {
-                        prop_assert_eq!(out.seq.wrapping_sub(seq_out), seq.wrapping_sub(seq_in));
-                    }
-                    Some((_, _, seq_out)) => prop_assert!(out.seq > seq_out),
-                    None => prop_assert_eq!(out, START),
+                if let Some((before, highest)) = last {
+                    prop_assert!(out.seq.abs_diff(highest) <= MAX_GAP);
+                    prop_assert!(before == ssrc || out.seq == highest + 1);
                 }
-                last = Some((source, seq, out.seq));
+                let highest = last.map_or(out.seq, |(_, highest)| highest.max(out.seq));
+                last = Some((ssrc, highest));
+            }
+        }
+
+        #[test]
+        fn distances_are_kept(steps in prop::collection::vec(-3_i64..9, 1..200)) {
+            let now = Instant::now();
+            let mut run = Rewriter::new(48_000, START);
+            let mut seq = 40_000_u64;
+            prop_assert_eq!(run.rewrite(A, seq, 0, now), Some(START));
+            for step in steps {
+                seq = seq.saturating_add_signed(step);
+                let timestamp = u32::try_from(seq).unwrap().wrapping_mul(960);
+                let out = run.rewrite(A, seq, timestamp, now);
+                let expected = seq.checked_sub(40_000).map(|ahead| START.seq + ahead);
+                prop_assert_eq!(out.map(|out| out.seq), expected);
             }
         }
     }

@@ -4,7 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use rand::Rng;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use str0m::media::MediaKind::Audio;
+use str0m::media::MediaKind::Video;
 
 use super::super::ClientId;
 use super::super::SfuConfig;
@@ -61,6 +65,41 @@ fn stun_of_strangers_is_not_answered() {
         world.inject(stranger(), &request(username));
         assert!(world.hub.poll_datagram().is_none(), "{username}");
     }
+}
+
+#[test]
+fn forged_copies_of_every_datagram_change_nothing() {
+    let mut world = World::new();
+    let alice = world.publish(1, &[Audio, Video], true);
+    world.join(2);
+    let bob = world.subscribe(2, &[alice.stream]);
+    let mut dice = StdRng::seed_from_u64(3);
+    world.forger = Box::new(move |data| {
+        let mut forged = data.to_vec();
+        for _ in 0..1 + dice.next_u32() % 3 {
+            let at = usize::try_from(dice.next_u32()).unwrap() % forged.len();
+            forged[at] ^= 1 << (dice.next_u32() % 8);
+        }
+        forged.truncate(forged.len() - usize::try_from(dice.next_u32() % 4).unwrap());
+        Some(forged)
+    });
+    let now = world.now;
+    assert!(world.clients[alice.peer].send_message(true, b"first", now));
+    for number in 0..200_u8 {
+        world.send(&alice, usize::from(number) % 2, &[number; 60]);
+    }
+    let now = world.now;
+    assert!(world.clients[alice.peer].send_message(true, b"last", now));
+    world.run(Duration::from_secs(20));
+    let stats = world.hub.stats();
+    assert_eq!((stats.peers, stats.failed_peers), (2, 0));
+    let client = &mut world.clients[bob.peer];
+    for line in 0..2_u8 {
+        let expected: Vec<_> = (0..200_u8).filter(|n| n % 2 == line).map(|n| vec![n; 60]).collect();
+        assert_eq!(client.payloads(&line.to_string()), expected);
+    }
+    let messages: Vec<_> = client.messages.iter().map(|(_, _, message)| &message[..]).collect();
+    assert_eq!(messages, [&b"first"[..], b"last"]);
 }
 
 #[test]
@@ -230,7 +269,7 @@ proptest! {
         let mut world = World::new();
         world.join(1);
         let peer = world.client();
-        let (offer, _) = world.clients[peer].offer(&[Audio, str0m::media::MediaKind::Video], true);
+        let (offer, _) = world.clients[peer].offer(&[Audio, Video], true);
         let mut lines: Vec<String> = offer.lines().map(str::to_owned).collect();
         for (index, byte) in edits {
             let at = index.index(lines.len());
