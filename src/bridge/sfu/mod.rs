@@ -3,6 +3,7 @@
 //! A client publishes over one connection, on which it makes the offers, and receives over a
 //! second one, on which the SFU does. One UDP port carries everything.
 
+mod channels;
 mod config;
 mod connection;
 mod driver;

@@ -6,12 +6,9 @@
 //! that it never takes the new source for the old one. One offer waits for an answer at most.
 
 use std::collections::BTreeSet;
-use std::collections::HashMap;
 use std::time::Instant;
 
 use rand::Rng;
-use str0m::channel::ChannelConfig;
-use str0m::channel::ChannelId;
 use str0m::media::MediaKind;
 use str0m::media::Mid;
 use str0m::media::Pt;
@@ -20,6 +17,7 @@ use str0m::rtp::RtpPacket;
 use str0m::rtp::RtpWrite;
 use str0m::rtp::Ssrc;
 
+use super::channels::Channels;
 use super::connection::Connection;
 use super::rewrite::Rewriter;
 use super::rewrite::Rewritten;
@@ -32,9 +30,6 @@ use crate::model::SessionId;
 use crate::model::StreamId;
 use crate::model::StreamSubscription;
 use crate::model::TrackId;
-
-/// Data channels that a client may keep open; the official ones open one more at each answer.
-const MAX_CLIENT_CHANNELS: usize = 2048;
 
 /// A track of a publisher, as far as a subscriber needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,14 +46,15 @@ pub(super) struct Feed {
 pub(super) struct Subscriber {
     lines: Vec<Line>,
     data_feeds: BTreeSet<(StreamId, TrackId)>,
-    channels: HashMap<StreamId, Channel>,
-    client_channels: usize,
     /// The lines differ from the last offer.
     changed: bool,
     /// How many lines the unanswered offer has; lines added since come after them.
     pending: Option<usize>,
     version: u64,
+    /// SCTP has been started: messages can be sent.
     data_started: bool,
+    /// The data channels of this connection.
+    pub(super) channels: Channels,
     answered: bool,
 }
 
@@ -75,28 +71,6 @@ struct Line {
     active: Option<Feed>,
     audio_level: bool,
     rewriter: Rewriter,
-}
-
-#[derive(Debug)]
-enum Channel {
-    /// Messages wait for the client to accept the channel.
-    Opening {
-        id: ChannelId,
-        waiting: Vec<(bool, Vec<u8>)>,
-        bytes: usize,
-    },
-    Open {
-        id: ChannelId,
-    },
-}
-
-/// What became of a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Delivery {
-    /// Sent on, or waiting for its channel.
-    Accepted,
-    /// The subscriber is too slow, or not there yet.
-    Dropped,
 }
 
 impl Subscriber {
@@ -203,15 +177,6 @@ impl Subscriber {
         changed
     }
 
-    /// Closes the data channel of a stream id that won't come back.
-    pub(super) fn close_channel(&mut self, stream: StreamId, connection: &mut Connection) {
-        if let Some(Channel::Open { id } | Channel::Opening { id, .. }) =
-            self.channels.remove(&stream)
-        {
-            connection.run(|rtc| rtc.direct_api().close_data_channel(id));
-        }
-    }
-
     /// Every track that is subscribed to.
     pub(super) fn subscriptions(&self) -> Vec<StreamSubscription> {
         let media = self.lines.iter().filter_map(|line| line.feed.as_ref());
@@ -234,6 +199,11 @@ impl Subscriber {
     /// The streams whose messages are wanted.
     pub(super) fn data_streams(&self) -> impl Iterator<Item = StreamId> + '_ {
         self.data_feeds.iter().map(|(stream, _)| *stream)
+    }
+
+    /// Messages can be sent on this connection, as soon as it is up.
+    pub(super) const fn takes_messages(&self) -> bool {
+        self.data_started
     }
 
     /// What feeds the line with this mid.
@@ -355,73 +325,6 @@ impl Subscriber {
         });
         sent.unwrap_or(false)
     }
-
-    /// Sends a message of `stream`, opening its channel if this is the first one.
-    pub(super) fn send(
-        &mut self,
-        stream: StreamId,
-        binary: bool,
-        message: &[u8],
-        max_waiting: usize,
-        connection: &mut Connection,
-    ) -> Delivery {
-        if !self.data_started || !connection.is_up() {
-            return Delivery::Dropped;
-        }
-        match self.channels.get_mut(&stream) {
-            Some(Channel::Open { id }) => write(*id, binary, message, connection),
-            Some(Channel::Opening { waiting, bytes, .. }) => {
-                if *bytes + message.len() > max_waiting {
-                    return Delivery::Dropped;
-                }
-                *bytes += message.len();
-                waiting.push((binary, message.to_vec()));
-                Delivery::Accepted
-            }
-            None => {
-                let config = ChannelConfig { label: stream.to_string(), ..Default::default() };
-                let created = connection.run(|rtc| rtc.direct_api().create_data_channel(config));
-                let Some(id) = created else { return Delivery::Dropped };
-                let waiting = vec![(binary, message.to_vec())];
-                let channel = Channel::Opening { id, waiting, bytes: message.len() };
-                self.channels.insert(stream, channel);
-                Delivery::Accepted
-            }
-        }
-    }
-
-    /// A data channel is open: one of ours, whose messages now leave, or one that the client
-    /// made and that is ignored. Answers how many messages were dropped.
-    pub(super) fn open_channel(&mut self, id: ChannelId, connection: &mut Connection) -> usize {
-        let ours = self
-            .channels
-            .values_mut()
-            .find(|channel| matches!(channel, Channel::Opening { id: known, .. } if *known == id));
-        let Some(channel) = ours else {
-            self.client_channels += 1;
-            if self.client_channels > MAX_CLIENT_CHANNELS {
-                tracing::debug!("subscriber opens too many data channels");
-                connection.fail();
-            }
-            return 0;
-        };
-        let opened = std::mem::replace(channel, Channel::Open { id });
-        let Channel::Opening { waiting, .. } = opened else { return 0 };
-        let sent = waiting.iter().map(|(binary, message)| write(id, *binary, message, connection));
-        sent.filter(|delivery| *delivery == Delivery::Dropped).count()
-    }
-
-    /// A data channel was closed; the next message of its stream opens a new one.
-    pub(super) fn lose_channel(&mut self, id: ChannelId) {
-        let ours = self.channels.len();
-        self.channels.retain(|_, channel| {
-            let (Channel::Open { id: known } | Channel::Opening { id: known, .. }) = channel;
-            *known != id
-        });
-        if self.channels.len() == ours {
-            self.client_channels = self.client_channels.saturating_sub(1);
-        }
-    }
 }
 
 impl Feed {
@@ -434,15 +337,4 @@ impl Feed {
 /// A subscription item means this track of this stream.
 pub(super) fn means(item: &StreamSubscription, stream: StreamId, track: &TrackId) -> bool {
     item.stream_id == stream && item.stream_track_id.as_ref().is_none_or(|id| id == track)
-}
-
-fn write(id: ChannelId, binary: bool, message: &[u8], connection: &mut Connection) -> Delivery {
-    let written = connection.run(|rtc| match rtc.channel(id) {
-        Some(mut channel) => channel.write(binary, message),
-        None => Ok(false),
-    });
-    match written {
-        Some(Ok(true)) => Delivery::Accepted,
-        _ => Delivery::Dropped,
-    }
 }

@@ -6,12 +6,11 @@ use str0m::Event;
 use str0m::channel::ChannelData;
 use str0m::rtp::RtpPacket;
 
+use super::super::channels::Delivery;
 use super::super::config::Tapped;
 use super::super::handle::SfuEvent;
 use super::super::publisher::Leg;
 use super::super::rewrite::Source;
-use super::super::sdp::LineKind;
-use super::super::subscriber::Delivery;
 use super::shared::Shared;
 use super::state::Role;
 use super::state::Room;
@@ -44,7 +43,7 @@ impl Room {
                 match &mut peer.role {
                     Role::Publisher(publisher) => publisher.open_channel(&mut peer.connection),
                     Role::Subscriber(subscriber) => {
-                        let dropped = subscriber.open_channel(id, &mut peer.connection);
+                        let dropped = subscriber.channels.handle_open(id, &mut peer.connection);
                         shared.stats.dropped_messages += dropped as u64;
                         self.dirty.insert(session);
                     }
@@ -54,7 +53,7 @@ impl Room {
                 let Some(peer) = self.peers.get_mut(&session) else { return };
                 match &mut peer.role {
                     Role::Publisher(publisher) => publisher.lose_channel(),
-                    Role::Subscriber(subscriber) => subscriber.lose_channel(id),
+                    Role::Subscriber(subscriber) => subscriber.channels.handle_close(id),
                 }
             }
             _ => {}
@@ -90,7 +89,7 @@ impl Room {
         let legs: Vec<Leg> = legs.to_vec();
         shared.stats.packets_in += 1;
         if let Some(tap) = &shared.tap {
-            let kind = track_kind(kind);
+            let kind = kind.into();
             tap.call(&Tapped { stream, kind, payload: &packet.payload });
         }
         let source = Source { stream: stream.0, session: session.0, ssrc: *packet.header.ssrc };
@@ -130,19 +129,16 @@ impl Room {
     ) {
         let room_for = shared.limits.data_buffer_bytes;
         let Some((subscriber, connection)) = self.subscriber(listener) else { return };
-        let data = &message.data;
-        match subscriber.send(stream, message.binary, data, room_for, connection) {
+        let delivery = if subscriber.takes_messages() {
+            let (binary, data) = (message.binary, &message.data);
+            subscriber.channels.send(stream, binary, data, room_for, connection)
+        } else {
+            Delivery::Dropped
+        };
+        match delivery {
             Delivery::Accepted => shared.stats.messages_out += 1,
             Delivery::Dropped => shared.stats.dropped_messages += 1,
         }
         self.dirty.insert(listener);
-    }
-}
-
-const fn track_kind(kind: LineKind) -> TrackKind {
-    match kind {
-        LineKind::Audio => TrackKind::Audio,
-        LineKind::Video => TrackKind::Video,
-        LineKind::Data => TrackKind::Data,
     }
 }

@@ -120,7 +120,7 @@ impl Room {
         }
         for peer in self.peers.values_mut() {
             if let Role::Subscriber(subscriber) = &mut peer.role {
-                subscriber.close_channel(stream, &mut peer.connection);
+                subscriber.channels.close(stream, &mut peer.connection);
             }
         }
         self.rebuild_legs();

@@ -14,6 +14,7 @@ use super::parse::payload_type;
 use super::transport::LocalTransport;
 use super::transport::RemoteTransport;
 use super::transport::Setup;
+use crate::model::TrackKind;
 
 /// Payload type of Opus towards subscribers.
 pub(in super::super) const AUDIO_PT: u8 = 111;
@@ -36,6 +37,16 @@ pub(in super::super) enum LineKind {
     Audio,
     Video,
     Data,
+}
+
+impl From<LineKind> for TrackKind {
+    fn from(kind: LineKind) -> Self {
+        match kind {
+            LineKind::Audio => Self::Audio,
+            LineKind::Video => Self::Video,
+            LineKind::Data => Self::Data,
+        }
+    }
 }
 
 /// One m-line as it is to be offered; its mid is its index.

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use rand::Rng;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use str0m::media::MediaKind::Audio;
@@ -73,16 +72,7 @@ fn forged_copies_of_every_datagram_change_nothing() {
     let alice = world.publish(1, &[Audio, Video], true);
     world.join(2);
     let bob = world.subscribe(2, &[alice.stream]);
-    let mut dice = StdRng::seed_from_u64(3);
-    world.forger = Box::new(move |data| {
-        let mut forged = data.to_vec();
-        for _ in 0..1 + dice.next_u32() % 3 {
-            let at = usize::try_from(dice.next_u32()).unwrap() % forged.len();
-            forged[at] ^= 1 << (dice.next_u32() % 8);
-        }
-        forged.truncate(forged.len() - usize::try_from(dice.next_u32() % 4).unwrap());
-        Some(forged)
-    });
+    world.forger = Some(StdRng::seed_from_u64(3));
     let now = world.now;
     assert!(world.clients[alice.peer].send_message(true, b"first", now));
     for number in 0..200_u8 {

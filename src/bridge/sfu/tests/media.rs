@@ -243,3 +243,39 @@ fn the_tap_sees_everything_that_the_server_sees() {
     ];
     assert_eq!(*seen.lock().unwrap(), expected);
 }
+
+#[test]
+fn everybody_hears_everybody_in_a_room_of_eight() {
+    const PEOPLE: u64 = 8;
+    let mut world = World::new();
+    let speakers: Vec<_> = (0..PEOPLE).map(|n| world.publish(n, &[Audio], true)).collect();
+    let mut listeners = Vec::new();
+    for number in 0..PEOPLE {
+        let own = speakers[usize::try_from(number).unwrap()].stream;
+        let others = speakers.iter().map(|speaker| speaker.stream).filter(|s| *s != own);
+        listeners.push(world.subscribe(number, &others.collect::<Vec<_>>()));
+    }
+    for round in 0..3 {
+        for (number, speaker) in speakers.iter().enumerate() {
+            let number = u8::try_from(number).unwrap();
+            world.send(speaker, 0, &payload(number * 16 + round));
+            let now = world.now;
+            assert!(world.clients[speaker.peer].send_message(true, &[number, round], now));
+        }
+    }
+    world.run(Duration::from_secs(1));
+    for (number, listener) in listeners.iter().enumerate() {
+        let client = &mut world.clients[listener.peer];
+        assert_eq!(client.packets.len(), 3 * (speakers.len() - 1));
+        let mut messages: Vec<_> = std::mem::take(&mut client.messages);
+        messages.sort();
+        let mut expected = Vec::new();
+        for (other, speaker) in speakers.iter().enumerate().filter(|(other, _)| *other != number) {
+            let other = u8::try_from(other).unwrap();
+            let message = |round| (speaker.stream.to_string(), true, vec![other, round]);
+            expected.extend((0..3).map(message));
+        }
+        expected.sort();
+        assert_eq!(messages, expected);
+    }
+}

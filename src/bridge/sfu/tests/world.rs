@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use std::time::Instant;
 
+use rand::Rng;
+use rand::rngs::StdRng;
 use str0m::Input;
 use str0m::media::MediaKind;
 use str0m::media::Mid;
@@ -34,8 +36,9 @@ pub(super) struct World {
     wakes: Vec<Instant>,
     /// Drops what this says it should, by sender and receiver.
     pub(super) lossy: Box<dyn FnMut(SocketAddr, SocketAddr) -> bool>,
-    /// What somebody sends under the name of a client, just before each of its datagrams.
-    pub(super) forger: Box<dyn FnMut(&[u8]) -> Option<Vec<u8>>>,
+    /// If set, somebody sends a damaged copy of each datagram of a client, under the client's
+    /// name and just before it.
+    pub(super) forger: Option<StdRng>,
 }
 
 impl World {
@@ -55,7 +58,7 @@ impl World {
             wire: VecDeque::new(),
             wakes: Vec::new(),
             lossy: Box::new(|_, _| false),
-            forger: Box::new(|_| None),
+            forger: None,
         }
     }
 
@@ -192,7 +195,8 @@ impl World {
                     continue;
                 }
                 if to == self.sfu {
-                    if let Some(forged) = (self.forger)(&data) {
+                    if let Some(dice) = &mut self.forger {
+                        let forged = damage(&data, dice);
                         self.hub.handle_packet(from, &forged, self.now);
                     }
                     self.hub.handle_packet(from, &data, self.now);
@@ -204,6 +208,16 @@ impl World {
             }
         }
     }
+}
+
+fn damage(data: &[u8], dice: &mut StdRng) -> Vec<u8> {
+    let mut damaged = data.to_vec();
+    for _ in 0..1 + dice.next_u32() % 3 {
+        let at = usize::try_from(dice.next_u32()).unwrap() % damaged.len();
+        damaged[at] ^= 1 << (dice.next_u32() % 8);
+    }
+    damaged.truncate(damaged.len() - usize::try_from(dice.next_u32() % 4).unwrap());
+    damaged
 }
 
 pub(super) struct Published {
