@@ -6,6 +6,7 @@
 use std::f32::consts::TAU;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use super::real::ChimeSink;
 use super::spec::DeviceSpec;
@@ -14,6 +15,8 @@ use crate::media::frame::SAMPLE_RATE;
 /// From whoever calls [`ChimePlayer::play`] to its thread. When it is full, the newest chime is
 /// dropped: a burst of joins is heard as a few.
 const QUEUE: usize = 4;
+/// Longest wait for the thread; a sound server that hangs keeps it for itself.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// A quarter of full scale: beside speech, not above it.
 const AMPLITUDE: f32 = 0.25;
 /// Samples over which a note begins: 5 ms, against the click.
@@ -95,10 +98,14 @@ impl ChimePlayer {
 
     /// Ends the player after what it plays now; waits for that, a second at most.
     pub fn shutdown(mut self) {
+        /// Between two looks.
+        const PAUSE: Duration = Duration::from_millis(10);
         self.queue = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic over there has been reported over there.
-            let _ = thread.join();
+        let Some(thread) = self.thread.take() else { return };
+        let mut waited = Duration::ZERO;
+        while !thread.is_finished() && waited < FAREWELL {
+            std::thread::sleep(PAUSE);
+            waited += PAUSE;
         }
     }
 }
@@ -111,7 +118,11 @@ fn run(name: Option<&str>, chimes: &mpsc::Receiver<Chime>) {
             sink = ChimeSink::open(name);
         }
         if let Some(sink) = &sink {
-            sink.play(chime.samples());
+            let samples = chime.samples();
+            let length = Duration::from_millis(samples.len() as u64 / 48);
+            sink.play(samples);
+            // One at a time, and none is cut off by the end.
+            std::thread::sleep(length);
         }
     }
 }

@@ -9,6 +9,9 @@ pub mod chime;
 pub mod error;
 mod file;
 pub mod list;
+#[cfg(feature = "audio")]
+mod real;
+#[cfg(not(feature = "audio"))]
 #[path = "absent.rs"]
 mod real;
 pub mod spec;

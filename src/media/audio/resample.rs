@@ -7,7 +7,7 @@
 use std::f64::consts::PI;
 
 /// Zero crossings of the sinc on either side of its centre.
-const ZERO_CROSSINGS: usize = 24;
+const ZERO_CROSSINGS: usize = 32;
 /// Positions between two input samples for which taps are stored; between them they are
 /// interpolated, with an error below -100 dB.
 const PHASES: usize = 512;
@@ -16,19 +16,26 @@ const KAISER_BETA: f64 = 8.6;
 /// Where the passband ends, relative to the lower of the two Nyquist frequencies.
 const PASSBAND: f64 = 0.92;
 
-/// Streaming converter for one channel.
+/// Parts that an output sample's step is counted in, so that trimming is exact to 1e-6 and
+/// time never drifts by rounding.
+const FINENESS: u32 = 1 << 20;
+
+/// Streaming converter for one channel. Its output is not delayed against its input, only the
+/// last half millisecond or so of it comes with the next input.
 #[derive(Debug)]
 pub struct Resampler {
     /// Taps of phase p start at `p * taps`; one phase more than [`PHASES`], for interpolation.
     table: Vec<f32>,
     taps: usize,
-    /// Input samples for each output sample.
-    step: f64,
-    trim: f64,
+    from: u32,
+    /// Length of one input sample, in the unit of `position`.
+    unit: u64,
+    /// Length of one output sample, in the unit of `position`.
+    step: u64,
     /// Input that is still needed.
     history: Vec<f32>,
-    /// Position of the next output sample in `history`.
-    position: f64,
+    /// Where the window of the next output sample starts in `history`.
+    position: u64,
     identity: bool,
 }
 
@@ -36,33 +43,38 @@ impl Resampler {
     /// A converter from `from` to `to` samples per second; rates of 0 count as 1.
     #[must_use]
     pub fn new(from: u32, to: u32) -> Self {
-        let (from, to) = (f64::from(from.max(1)), f64::from(to.max(1)));
-        let cutoff = (to / from).min(1.0);
+        let (from, to) = (from.max(1), to.max(1));
+        let cutoff = (f64::from(to) / f64::from(from)).min(1.0);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "between 24 and 24 times the largest ratio of two rates"
+            reason = "between 32 and 32 times the largest ratio of two rates"
         )]
         let half = (ZERO_CROSSINGS as f64 / cutoff).ceil() as usize;
-        let taps = 2 * half;
-        let mut resampler = Self {
-            table: Vec::new(),
-            taps,
-            step: from / to,
-            trim: 1.0,
-            history: vec![0.0; half],
-            position: 0.0,
-            identity: from == to,
-        };
-        if !resampler.identity {
-            resampler.table = table(half, cutoff * PASSBAND);
+        let identity = from == to;
+        Self {
+            table: if identity { Vec::new() } else { table(half, cutoff * PASSBAND) },
+            taps: 2 * half,
+            from,
+            unit: u64::from(to) * u64::from(FINENESS),
+            step: u64::from(from) * u64::from(FINENESS),
+            history: vec![0.0; half - 1],
+            position: 0,
+            identity,
         }
-        resampler
     }
 
-    /// Runs faster (above 1) or slower than nominal. No effect where the rates are the same.
+    /// Reads its input faster (above 1) or slower than nominal. No effect where the rates are
+    /// the same.
     pub fn set_trim(&mut self, trim: f64) {
-        self.trim = trim.clamp(0.9, 1.1);
+        let step = f64::from(self.from) * f64::from(FINENESS) * trim.clamp(0.9, 1.1);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "below 2^53 for any 32-bit rate"
+        )]
+        let step = step.round() as u64;
+        self.step = step.max(1);
     }
 
     /// Converts `input` and appends the result to `out`.
@@ -72,26 +84,18 @@ impl Resampler {
             return;
         }
         self.history.extend_from_slice(input);
-        let step = self.step * self.trim;
         loop {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "the position is within the history"
-            )]
-            let whole = self.position as usize;
-            let Some(window) = self.history.get(whole..whole + self.taps) else { break };
-            out.push(self.interpolate(window, self.position - whole as f64));
-            self.position += step;
+            let whole = self.whole();
+            let Some(window) = self.history.get(whole..whole.saturating_add(self.taps)) else {
+                break;
+            };
+            let fraction = (self.position % self.unit) as f64 / self.unit as f64;
+            out.push(self.interpolate(window, fraction));
+            self.position += self.step;
         }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "the position is at most a step past the history"
-        )]
-        let done = (self.position as usize).min(self.history.len());
+        let done = self.whole().min(self.history.len());
         self.history.drain(..done);
-        self.position -= done as f64;
+        self.position -= self.unit * done as u64;
     }
 
     /// Appends what is still inside to `out`, as if silence followed.
@@ -99,6 +103,10 @@ impl Resampler {
         if !self.identity {
             self.process(&vec![0.0; self.taps / 2], out);
         }
+    }
+
+    fn whole(&self) -> usize {
+        usize::try_from(self.position / self.unit).unwrap_or(usize::MAX)
     }
 
     fn interpolate(&self, window: &[f32], fraction: f64) -> f32 {

@@ -1,8 +1,10 @@
 //! Opus: 48 kHz, mono, 20 ms frames.
 //!
-//! The settings below were chosen by measuring, see `docs/decisions/`: the waveform of speech
-//! survives at a correlation of 0.97 and better, and when loss is reported the encoder puts a
-//! coarse copy of each frame into the next one, which [`Decoder::recover`] reads.
+//! The settings were chosen by measuring synthesised speech (correlation of the waveform with
+//! the original, time for a frame): the general profile at 48 kbit/s gives 0.991 in 0.04 ms,
+//! the speech profile 0.956 in 0.13 ms, because it filters. With 10 % loss reported the general
+//! profile switches to its hybrid mode (0.986, 0.18 ms) and puts a coarse copy of nearly every
+//! frame into the next one, which [`Decoder::recover`] reads.
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
@@ -11,7 +13,6 @@ use opusic_c::Channels;
 use opusic_c::ErrorCode;
 use opusic_c::InbandFec;
 use opusic_c::SampleRate;
-use opusic_c::Signal;
 
 use crate::media::error::MediaError;
 use crate::media::frame::FRAME_SAMPLES;
@@ -42,9 +43,7 @@ impl Encoder {
         let mut inner =
             opusic_c::Encoder::new(Channels::Mono, SampleRate::Hz48000, Application::Audio)
                 .map_err(failed("start an encoder"))?;
-        inner.set_signal(Signal::Voice).map_err(failed("expect voice"))?;
         inner.set_vbr(true).map_err(failed("vary the bit rate"))?;
-        inner.set_dtx(true).map_err(failed("pause in silence"))?;
         inner.set_complexity(COMPLEXITY).map_err(failed("set its complexity"))?;
         inner.set_inband_fec(InbandFec::Mode1).map_err(failed("protect against loss"))?;
         let mut encoder = Self { inner, buffer: [0; MAX_PACKET] };
@@ -69,9 +68,20 @@ impl Encoder {
         self.inner.set_complexity(complexity.min(10)).map_err(failed("set its complexity"))
     }
 
-    /// Forgets what came before, so that the next frame can be decoded on its own.
-    pub fn reset(&mut self) -> Result<(), MediaError> {
-        self.inner.reset().map_err(failed("reset its encoder"))
+    /// Lets background noise be sent as a short frame every 400 ms. Off unless asked for: the
+    /// sender leaves out silence by itself, and noise that comes and goes is worse than noise.
+    pub fn set_dtx(&mut self, on: bool) -> Result<(), MediaError> {
+        self.inner.set_dtx(on).map_err(failed("pause in silence"))
+    }
+
+    /// Goes on as if there had been silence before, as there has been for whoever listens.
+    ///
+    /// Frames are coded as differences to those before. After a pause the listener's decoder is
+    /// where a silent frame leaves it, so that is where the encoder has to start: from a mere
+    /// reset, the sound would rise for 150 ms until both agree.
+    pub fn resume(&mut self) -> Result<(), MediaError> {
+        self.inner.reset().map_err(failed("reset its encoder"))?;
+        self.encode(&[0.0; FRAME_SAMPLES]).map(|_| ())
     }
 
     /// Samples by which the decoded sound lags behind.

@@ -224,7 +224,9 @@ impl JitterBuffer {
 
     fn poll_idle(&mut self, now: Instant) -> Output {
         let Some((&seq, first)) = self.pending.first_key_value() else { return silence(FRAME) };
-        if !self.has_waited(first.arrival, now) && duration(self.depth()) < self.delay.target() {
+        // The first packet stands for the moment that is about to be played, not for delay.
+        let delay = duration(self.depth().saturating_sub(first.samples));
+        if !self.has_waited(first.arrival, now) && delay < self.delay.target() {
             return silence(FRAME);
         }
         let (cursor, last_seq) = (first.timestamp, seq.saturating_sub(1));
@@ -248,6 +250,12 @@ impl JitterBuffer {
         if missing == 0 && self.has_waited(first.arrival, now) {
             // A pause need not be played to its end when what follows it is due.
             return self.release(now);
+        }
+        if missing > 0 && given == 0 && self.delay.is_short(cursor, now) {
+            // Perhaps it is only late. Waiting for it makes the delay what it ought to be; if
+            // it does not come, what is played now stands for it.
+            self.state = State::Starved { cursor, last_seq, given: FRAME };
+            return Output::Lost { samples: FRAME_TICKS, next: None };
         }
         self.state = State::Playing {
             cursor: cursor.saturating_add(step),

@@ -24,6 +24,8 @@ const MARGIN_US: i64 = 5_000;
 /// Beyond the target, before a release counts as later than need be: a tick of the consumer.
 const SLACK_US: i64 = 25_000;
 
+const FRAME_US: i64 = 20_000;
+
 /// Measures arrivals. Times are microseconds since the first of them.
 #[derive(Debug)]
 pub(super) struct DelayEstimator {
@@ -79,11 +81,22 @@ impl DelayEstimator {
 
     /// A packet released at `now` had waited longer than it had to.
     pub(super) fn is_excessive(&self, timestamp: i64, now: Instant) -> bool {
-        let Some(epoch) = self.epoch else { return false };
-        let waited =
-            since(epoch, now).saturating_sub(microseconds(timestamp)).saturating_sub(self.fastest);
-        let target = i64::try_from(self.target.as_micros()).unwrap_or(i64::MAX);
-        waited > target.saturating_add(SLACK_US)
+        self.waited(timestamp, now) > self.target_us().saturating_add(SLACK_US)
+    }
+
+    /// What is due at `now` has waited a frame less than packets of this jitter may need.
+    pub(super) fn is_short(&self, timestamp: i64, now: Instant) -> bool {
+        self.waited(timestamp, now).saturating_add(FRAME_US / 2) < self.target_us()
+    }
+
+    /// Time since the packet with this timestamp could have been here at the earliest.
+    fn waited(&self, timestamp: i64, now: Instant) -> i64 {
+        let Some(epoch) = self.epoch else { return 0 };
+        since(epoch, now).saturating_sub(microseconds(timestamp)).saturating_sub(self.fastest)
+    }
+
+    fn target_us(&self) -> i64 {
+        i64::try_from(self.target.as_micros()).unwrap_or(i64::MAX)
     }
 
     /// Timestamps and arrivals no longer relate as they did; how much they vary stays.

@@ -187,9 +187,7 @@ impl AudioSender {
     ) -> Result<EncodedFrame, MediaError> {
         let marker = std::mem::take(&mut self.resumes);
         if marker {
-            // Receivers have invented sound meanwhile, so nothing before the pause may be
-            // needed to decode what comes after it.
-            self.encoder.reset()?;
+            self.encoder.resume()?;
         }
         let level = self.meter.level();
         let packet = self.encoder.encode(self.partial.samples())?;

@@ -1,4 +1,11 @@
-//! Tests of the `media` layer, and of the devices that need no sound card.
+//! Tests of the `media` layer and of the devices that feed it.
 
+mod audio;
+mod codec;
+mod device;
+mod jitter;
 mod pipeline;
+mod real;
+mod stranger;
 mod support;
+mod wav;
