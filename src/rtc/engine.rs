@@ -34,6 +34,7 @@ use rtc::peer_connection::transport::CandidateRelayConfig;
 use rtc::peer_connection::transport::RTCDtlsRole;
 use rtc::peer_connection::transport::RTCIceCandidate;
 use rtc::peer_connection::transport::RTCIceCandidateInit;
+use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::sansio::Protocol;
 use rtc::shared::TaggedBytesMut;
 use rtc::shared::TransportContext;
@@ -83,6 +84,9 @@ pub(super) struct Engine {
     /// sends what it began only when a timer fires, up to 200 ms later.
     kick: Option<Instant>,
     now: Instant,
+    /// Where we can be reached: the engine forgets it when a connection fails.
+    hosts: Vec<SocketAddr>,
+    relays: Vec<SocketAddr>,
     /// DTLS records that came too early, while they are held back.
     held: Option<Vec<(SocketAddr, SocketAddr, BytesMut)>>,
     closed: bool,
@@ -107,14 +111,29 @@ impl Engine {
             .with_interceptor_registry(registry)
             .build(now)
             .map_err(RtcError::engine("new connection"))?;
-        let mut engine = Self { connection, tap, kick: None, now, held: None, closed: false };
-        for (rank, address) in addresses.iter().enumerate() {
-            engine
-                .add_host_candidate(rank, *address)
-                .map_err(RtcError::engine("local candidate"))?;
-        }
-        engine.end_candidates()?;
+        let mut engine = Self {
+            connection,
+            tap,
+            kick: None,
+            now,
+            hosts: addresses.to_vec(),
+            relays: Vec::new(),
+            held: None,
+            closed: false,
+        };
+        engine.add_candidates()?;
         Ok(engine)
+    }
+
+    /// Makes the engine know every address of ours; those that it knows already change nothing.
+    fn add_candidates(&mut self) -> Result<(), RtcError> {
+        for (rank, address) in self.hosts.clone().into_iter().enumerate() {
+            self.add_host_candidate(rank, address).map_err(RtcError::engine("local candidate"))?;
+        }
+        for address in self.relays.clone() {
+            self.add_relay_candidate(address);
+        }
+        self.end_candidates()
     }
 
     fn add_host_candidate(
@@ -140,8 +159,13 @@ impl Engine {
         self.connection.add_local_candidate(candidate)
     }
 
-    /// Adds an address that a relay has given us. A second time changes nothing.
+    /// Adds an address that a relay has given us.
     pub(super) fn add_relay(&mut self, address: SocketAddr) {
+        self.relays.push(address);
+        self.add_relay_candidate(address);
+    }
+
+    fn add_relay_candidate(&mut self, address: SocketAddr) {
         let candidate = CandidateRelayConfig {
             base_config: CandidateConfig {
                 network: "udp".to_owned(),
@@ -172,6 +196,7 @@ impl Engine {
 
     /// Makes an offer and commits to it.
     pub(super) fn offer(&mut self, now: Instant, ice_restart: bool) -> Result<String, RtcError> {
+        self.add_candidates()?;
         let options = RTCOfferOptions { ice_restart };
         let offer = self
             .connection
@@ -182,6 +207,7 @@ impl Engine {
 
     /// Makes the answer to the remote offer and commits to it.
     pub(super) fn answer(&mut self, now: Instant) -> Result<String, RtcError> {
+        self.add_candidates()?;
         let answer =
             self.connection.create_answer(None).map_err(RtcError::engine("create answer"))?;
         self.set_local(now, answer)
@@ -288,6 +314,16 @@ impl Engine {
         }
     }
 
+    /// Asks the sender of `source` for a picture that needs no other.
+    pub(super) fn request_keyframe(&mut self, now: Instant, source: u32) {
+        let request =
+            PictureLossIndication { sender_ssrc: self.tap.own_ssrc(), media_ssrc: source };
+        let message = RTCMessage::RtcpPacket(String::new(), vec![Box::new(request)]);
+        if let Err(error) = self.connection.handle_write(TaggedRTCMessage { now, message }) {
+            tracing::debug!(%error, "feedback refused");
+        }
+    }
+
     pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
         self.kick.or_else(|| self.connection.poll_timeout())
     }
@@ -368,5 +404,86 @@ const fn peer_state(state: RTCPeerConnectionState) -> PeerState {
         RTCPeerConnectionState::Failed => PeerState::Failed,
         RTCPeerConnectionState::Closed => PeerState::Closed,
         _ => PeerState::New,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two engines and the wire between them; time is what the test says.
+    struct Pair {
+        now: Instant,
+        engines: [Engine; 2],
+        states: [PeerState; 2],
+    }
+
+    const ADDRESSES: [&str; 2] = ["192.0.2.1:1000", "192.0.2.2:2000"];
+
+    impl Pair {
+        fn new() -> Self {
+            let now = Instant::now();
+            let engines = ADDRESSES.map(|address| {
+                Engine::new(now, &[address.parse().unwrap()], RTCDtlsRole::Client).unwrap()
+            });
+            Self { now, engines, states: [PeerState::New; 2] }
+        }
+
+        fn negotiate(&mut self, restart: bool) {
+            let [offerer, answerer] = &mut self.engines;
+            let offer = offerer.offer(self.now, restart).unwrap();
+            assert!(offer.contains("192.0.2.1"), "{offer}");
+            answerer.set_remote(self.now, RTCSessionDescription::offer(offer)).unwrap();
+            let answer = answerer.answer(self.now).unwrap();
+            assert!(answer.contains("192.0.2.2"), "{answer}");
+            offerer.set_remote(self.now, RTCSessionDescription::answer(answer)).unwrap();
+        }
+
+        /// Lets `time` pass in steps of 5 ms; nothing gets through unless the wire is `whole`.
+        fn pass(&mut self, time: Duration, whole: bool) {
+            let end = self.now + time;
+            while self.now < end {
+                self.now += Duration::from_millis(5);
+                for (index, state) in self.states.iter_mut().enumerate() {
+                    let (left, right) = self.engines.split_at_mut(1);
+                    let (one, other) = match index {
+                        0 => (&mut left[0], &mut right[0]),
+                        _ => (&mut right[0], &mut left[0]),
+                    };
+                    if one.poll_timeout().is_some_and(|due| due <= self.now) {
+                        one.handle_timeout(self.now);
+                    }
+                    while let Some(event) = one.poll_event() {
+                        if let EngineEvent::State(new) = event {
+                            *state = new;
+                        }
+                    }
+                    while let Some(transmit) = one.poll_transmit() {
+                        if whole {
+                            other.handle_datagram(
+                                self.now,
+                                transmit.to,
+                                transmit.from,
+                                &transmit.payload,
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_failed_connection_comes_back_with_an_ice_restart() {
+        let mut pair = Pair::new();
+        pair.engines[0].connection.create_data_channel("any", None).unwrap();
+        pair.negotiate(false);
+        pair.pass(Duration::from_millis(500), true);
+        assert_eq!(pair.states, [PeerState::Connected; 2]);
+        pair.pass(Duration::from_secs(30), false);
+        assert_eq!(pair.states, [PeerState::Failed; 2]);
+        pair.negotiate(true);
+        pair.pass(Duration::from_secs(1), true);
+        assert_eq!(pair.states, [PeerState::Connected; 2]);
     }
 }

@@ -121,6 +121,18 @@ impl Subscriber {
         self.call(|reply| Command::Answer { offer, reply }).await
     }
 
+    /// Asks the publisher behind a line for a picture that needs no other (PLI).
+    ///
+    /// Without effect while nothing has come on the line. The SFU passes on at most one per second.
+    ///
+    /// # Errors
+    ///
+    /// [`RtcError::UnknownTrack`] if there is no such line, [`RtcError::Closed`].
+    pub async fn request_keyframe(&self, mid: &TrackId) -> Result<(), RtcError> {
+        let mid = mid.clone();
+        self.call(|reply| Command::RequestKeyframe { mid, reply }).await
+    }
+
     /// State of the connection.
     #[must_use]
     pub fn state(&self) -> watch::Receiver<PeerState> {

@@ -46,6 +46,7 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, RtcError>>;
 /// What the handle asks of the task.
 pub(super) enum Command {
     Answer { offer: String, reply: Reply<String> },
+    RequestKeyframe { mid: TrackId, reply: Reply<()> },
     Stats(Reply<PeerStats>),
 }
 
@@ -258,6 +259,14 @@ impl Subscribing {
         }
     }
 
+    fn request_keyframe(&mut self, now: Instant, mid: &TrackId) -> Result<(), RtcError> {
+        let line = self.lines.get(mid.as_str()).ok_or(RtcError::UnknownTrack)?;
+        if let (Some(source), Some(engine)) = (line.source, &mut self.engine) {
+            engine.request_keyframe(now, source);
+        }
+        Ok(())
+    }
+
     fn stats(&mut self, now: Instant, dropped: u64) -> PeerStats {
         let dropped = self.dropped.saturating_add(dropped);
         let Some(engine) = &mut self.engine else {
@@ -330,6 +339,9 @@ impl Role for Subscribing {
         // A caller that went away does not want its answer.
         match command {
             Command::Answer { offer, reply } => drop(reply.send(self.answer(now, &offer, out))),
+            Command::RequestKeyframe { mid, reply } => {
+                drop(reply.send(self.request_keyframe(now, &mid)));
+            }
             Command::Stats(reply) => drop(reply.send(Ok(self.stats(now, out.dropped)))),
         }
     }

@@ -99,6 +99,11 @@ impl TapHandle {
         (Self(shared), tap)
     }
 
+    /// Who we are in reports and feedback.
+    pub(in crate::rtc) fn own_ssrc(&self) -> u32 {
+        lock(&self.0).own_ssrc
+    }
+
     /// The next packet received.
     pub(in crate::rtc) fn poll_inbound(&self) -> Option<Inbound> {
         lock(&self.0).inbound.pop_front()
@@ -340,4 +345,99 @@ impl Interceptor for Tap {
     fn unbind_local_stream(&mut self, _info: &StreamInfo) {}
     fn bind_remote_stream(&mut self, _info: &StreamInfo) {}
     fn unbind_remote_stream(&mut self, _info: &StreamInfo) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+
+    use super::*;
+
+    const OWN: u32 = 7;
+    const MEDIA: u32 = 9;
+
+    fn tagged(packet: Packet, now: Instant) -> TaggedPacket {
+        TaggedPacket { now, transport: TransportContext::default(), message: packet.into() }
+    }
+
+    fn rtp(seq: u16) -> Packet {
+        let header = rtc::rtp::Header {
+            version: 2,
+            sequence_number: seq,
+            ssrc: MEDIA,
+            timestamp: 960 * u32::from(seq),
+            ..rtc::rtp::Header::default()
+        };
+        Packet::Rtp(rtc::rtp::Packet { header, payload: bytes::Bytes::from_static(b"x") })
+    }
+
+    fn request() -> Packet {
+        let request = PictureLossIndication { sender_ssrc: OWN, media_ssrc: MEDIA };
+        Packet::Rtcp(vec![Box::new(request)])
+    }
+
+    fn sent(tap: &mut Tap) -> Vec<Box<dyn rtc::rtcp::Packet>> {
+        match tap.poll_write().map(|message| message.message.packet) {
+            Some(Packet::Rtcp(packets)) => packets,
+            _ => Vec::new(),
+        }
+    }
+
+    #[test]
+    fn feedback_has_a_report_in_front_unless_agreed_otherwise() {
+        let now = Instant::now();
+        let (handle, mut tap) = TapHandle::new(OWN);
+        tap.handle_read(tagged(rtp(1), now)).unwrap();
+        tap.handle_write(tagged(request(), now)).unwrap();
+        let packets = sent(&mut tap);
+        assert_eq!(packets.len(), 2);
+        let report = packets[0].as_any().downcast_ref::<ReceiverReport>().unwrap();
+        assert_eq!((report.ssrc, report.reports[0].ssrc), (OWN, MEDIA));
+
+        handle.configure(std::iter::empty(), true);
+        tap.handle_write(tagged(request(), now)).unwrap();
+        assert_eq!(sent(&mut tap).len(), 1);
+    }
+
+    #[test]
+    fn reports_come_once_per_second_while_packets_do() {
+        let start = Instant::now();
+        let (handle, mut tap) = TapHandle::new(OWN);
+        assert_eq!(tap.poll_timeout(), None);
+        for seq in [1, 2, 4] {
+            tap.handle_read(tagged(rtp(seq), start)).unwrap();
+        }
+        assert_eq!(tap.poll_timeout(), Some(start + REPORT_INTERVAL));
+        tap.handle_timeout(start + REPORT_INTERVAL).unwrap();
+        let packets = sent(&mut tap);
+        let report = packets[0].as_any().downcast_ref::<ReceiverReport>().unwrap();
+        assert_eq!((report.reports[0].total_lost, report.reports[0].fraction_lost), (1, 64));
+        tap.handle_timeout(start + REPORT_INTERVAL * 2).unwrap();
+        assert!(sent(&mut tap).is_empty());
+        assert_eq!(tap.poll_timeout(), None, "an idle connection wakes nobody");
+        assert!(
+            std::iter::from_fn(|| handle.poll_inbound()).count() == 3 && tap.poll_read().is_none()
+        );
+    }
+
+    #[test]
+    fn the_round_trip_is_told_by_reports_on_our_reports() {
+        let start = Instant::now();
+        let (handle, mut tap) = TapHandle::new(OWN);
+        let ntp_time = 0x1234_5678_9abc_def0;
+        let report = SenderReport { ssrc: MEDIA, ntp_time, ..SenderReport::default() };
+        tap.handle_write(tagged(Packet::Rtcp(vec![Box::new(report)]), start)).unwrap();
+        let block = ReceptionReport {
+            ssrc: MEDIA,
+            last_sender_report: 0x5678_9abc,
+            delay: 65_536 / 2,
+            total_lost: 3,
+            ..ReceptionReport::default()
+        };
+        let report = receiver_report(1, vec![block]);
+        let back = start + Duration::from_millis(540);
+        tap.handle_read(tagged(Packet::Rtcp(vec![Box::new(report)]), back)).unwrap();
+        let totals = handle.totals();
+        assert_eq!((totals.rtt, totals.remote_lost), (Some(Duration::from_millis(40)), 3));
+    }
 }
