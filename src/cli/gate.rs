@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -50,9 +48,6 @@ pub struct Answer {
     pub admit: bool,
 }
 
-/// The invites of this user, shared with whoever issues new ones.
-pub type SharedInvites = Arc<Mutex<IssuedInvites>>;
-
 /// What the gate works with.
 pub struct Gate {
     /// Logged in.
@@ -62,7 +57,7 @@ pub struct Gate {
     /// Where guests come from.
     pub context: ContextId,
     /// What vouches for guests.
-    pub invites: SharedInvites,
+    pub invites: IssuedInvites,
     /// What is known about keys.
     pub known: Arc<PinnedKeys>,
     /// Whom to let in.
@@ -117,11 +112,9 @@ impl Keeper {
                     Some(EventKind::Custom { channel, author, data, .. })
                         if channel == admission::CHANNEL =>
                     {
-                        let request = {
-                            let invites =
-                                self.gate.invites.lock().unwrap_or_else(PoisonError::into_inner);
-                            admission::read_request(&author, &data, &invites, clock::now())
-                        };
+                        let invites = &self.gate.invites;
+                        let request =
+                            admission::read_request(&author, &data, invites, clock::now());
                         if let Some(request) = request {
                             self.consider(request).await;
                         }

@@ -11,12 +11,14 @@ mod gate;
 mod headless;
 mod link;
 mod logging;
+mod look;
 mod output;
 mod paths;
 mod provision;
 mod room_meta;
 mod run;
 mod session;
+mod surroundings;
 mod trust;
 
 pub use run::run;

@@ -1,10 +1,10 @@
 //! `conclave host`: an embedded bridge that others can reach, and an invite to it.
 
 use std::sync::Arc;
-use std::sync::Mutex;
 
 use serde_json::json;
 
+use crate::cli::args::Admit;
 use crate::cli::args::Global;
 use crate::cli::args::Host;
 use crate::cli::args::Screen;
@@ -16,7 +16,6 @@ use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::gate::Gate;
 use crate::cli::gate::GateHandle;
-use crate::cli::gate::SharedInvites;
 use crate::cli::headless::Headless;
 use crate::cli::link;
 use crate::cli::output::Output;
@@ -29,6 +28,8 @@ use crate::model::StreamRoom;
 use crate::model::Timestamp;
 use crate::profile::Invite;
 use crate::profile::IssuedInvites;
+use crate::profile::file;
+use crate::ui;
 
 use super::tui;
 
@@ -43,20 +44,25 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let profile = Profile::open(paths, global.name.as_deref())?;
     let choice = Choice::new(sound, &profile.settings)?;
-    let issued = IssuedInvites::load(&profile.paths.data)?;
-    let invites: SharedInvites = Arc::new(Mutex::new(issued));
+    let mut issued = IssuedInvites::load(&profile.paths.data)?;
     let session = Session::host(profile, host.listen).await?;
     let room = match session.find_room(&host.room).await? {
         Some(room) if !room.closed => room,
         _ => session.create_room(&host.room).await?,
     };
-    let invite = issue(&session, &room, host, &invites).await?;
-    let gate = open_gate(&session, &invites, host.admit).await?;
+    let invite = issue(&session, &room, host, &mut issued).await?;
     let link = invite.to_string();
+    file::write_private(&session.profile.paths.data.join("invite.txt"), link.as_bytes())?;
+    let gate = open_gate(&session, issued, host.admit).await?;
     if !host.headless.headless {
         let start = tui::Start {
             room: Some(room.stream_room_id.clone()),
-            invite: Some((room_meta::name(&room), link, validity(host))),
+            invite: Some(ui::event::Invite {
+                room: room_meta::name(&room),
+                qr: link::qr(&link).unwrap_or_default(),
+                link,
+                validity: validity(host),
+            }),
             gate: Some(gate),
             choice,
             muted: sound.muted,
@@ -86,14 +92,14 @@ pub async fn run(
 /// Starts answering guests of this session.
 pub async fn open_gate(
     session: &Session,
-    invites: &SharedInvites,
-    policy: crate::cli::args::Admit,
+    invites: IssuedInvites,
+    policy: Admit,
 ) -> anyhow::Result<GateHandle> {
     let gate = Gate {
         connection: session.connection.clone(),
         api: session.api.clone(),
         context: session.context.clone(),
-        invites: Arc::clone(invites),
+        invites,
         known: Arc::clone(&session.keys),
         policy,
     };
@@ -105,7 +111,7 @@ async fn issue(
     session: &Session,
     room: &StreamRoom,
     host: &Host,
-    invites: &SharedInvites,
+    issued: &mut IssuedInvites,
 ) -> anyhow::Result<Invite> {
     let Some(hosted) = &session.hosted else {
         return Err(Failure::new(Exit::Failure, "only a host can invite").into());
@@ -121,7 +127,7 @@ async fn issue(
         uses: host.invite_uses,
     };
     let invite = hosted.manager.issue_invite(&terms, &mut rand::rng()).await?;
-    invites.lock().unwrap_or_else(std::sync::PoisonError::into_inner).add(&invite)?;
+    issued.add(&invite)?;
     Ok(invite)
 }
 

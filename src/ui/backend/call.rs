@@ -21,6 +21,7 @@ use crate::api::Person;
 use crate::api::StreamApi;
 use crate::model::AudioLevels;
 use crate::model::CallStats;
+use crate::model::StreamRoomId;
 use crate::ui::effect::DeviceChoice;
 use crate::ui::event::Event;
 use crate::ui::event::Fault;
@@ -45,11 +46,17 @@ pub(super) enum Order {
 /// The other end of a call's task.
 #[derive(Debug)]
 pub(super) struct CallHandle {
+    room: StreamRoomId,
     orders: Option<mpsc::Sender<Order>>,
     task: JoinHandle<()>,
 }
 
 impl CallHandle {
+    /// The room of the call.
+    pub(super) const fn room(&self) -> &StreamRoomId {
+        &self.room
+    }
+
     /// Starts to join a call, after `previous` has been left.
     pub(super) fn join(
         streams: StreamApi,
@@ -59,6 +66,7 @@ impl CallHandle {
         previous: Option<Self>,
     ) -> Self {
         let (sender, orders) = mpsc::channel(ORDERS);
+        let room = config.room.clone();
         let task = CallTask { streams, config, choice, events, orders };
         let task = tokio::spawn(async move {
             if let Some(previous) = previous {
@@ -66,7 +74,7 @@ impl CallHandle {
             }
             task.run().await;
         });
-        Self { orders: Some(sender), task }
+        Self { room, orders: Some(sender), task }
     }
 
     /// Passes an order on; false if the call cannot take it.

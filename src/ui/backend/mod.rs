@@ -6,6 +6,7 @@ mod seam;
 mod session;
 
 pub use seam::Backend;
+pub use session::Cue;
 pub use session::SessionBackend;
 pub use session::SessionConfig;
 pub use session::Surroundings;

@@ -65,6 +65,22 @@ pub trait Surroundings: Send + Sync {
 
     /// Sound devices there are. May block.
     fn devices(&self) -> DeviceMenu;
+
+    /// Lets the user hear that something happened. Returns at once.
+    fn cue(&self, cue: Cue);
+}
+
+/// What is worth a short sound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cue {
+    /// Somebody came into the call.
+    Joined,
+    /// Somebody left it.
+    Left,
+    /// The own microphone was switched off.
+    Muted,
+    /// The own microphone was switched on.
+    Unmuted,
 }
 
 /// A session that somebody has prepared.
@@ -225,9 +241,19 @@ impl SessionBackend {
             }
             // What happened during the gap, or came with the user, is only in the lists.
             EventKind::Connected | EventKind::ContextUserAdded { .. } => self.refresh(),
+            EventKind::StreamRoomJoined { room, user } => self.cue_for(room, user, Cue::Joined),
+            EventKind::StreamRoomLeft { room, user } => self.cue_for(room, user, Cue::Left),
             _ => {}
         }
         Event::Bridge(Box::new(event))
+    }
+
+    /// Sounds for others who come and go in the call that is on.
+    fn cue_for(&self, room: &StreamRoomId, user: &UserId, cue: Cue) {
+        let in_call = self.call.as_ref().is_some_and(|call| call.room() == room);
+        if in_call && *user != self.shared.user {
+            self.shared.surroundings.cue(cue);
+        }
     }
 }
 
@@ -250,7 +276,10 @@ impl Backend for SessionBackend {
                     call.leave();
                 }
             }
-            Effect::SetMuted(muted) => self.order(Order::SetMuted(muted)),
+            Effect::SetMuted(muted) => {
+                shared.surroundings.cue(if muted { Cue::Muted } else { Cue::Unmuted });
+                self.order(Order::SetMuted(muted));
+            }
             Effect::SetDevices(choice) => {
                 self.devices = choice.clone();
                 self.order(Order::SetDevices(choice));
