@@ -12,13 +12,9 @@ use super::audio::AudioOutput;
 use super::error::DeviceError;
 use super::synthetic::Pacer;
 use crate::media::MediaError;
-use crate::media::audio::Resampler;
-use crate::media::container::wav::WavReader;
 use crate::media::container::wav::WavWriter;
+use crate::media::container::wav::read_mono;
 use crate::media::frame::SAMPLE_RATE;
-
-/// Longest file that is read, in samples: an hour. It is held in memory.
-const MAX_SAMPLES: usize = 3600 * 48_000;
 
 /// Plays a file into the microphone, once; after that there is silence.
 #[derive(Debug)]
@@ -31,23 +27,10 @@ impl FileInput {
     pub(super) fn open(path: &Path) -> Result<Self, DeviceError> {
         let file = File::open(path)
             .map_err(|source| DeviceError::File { path: path.to_owned(), source })?;
-        let samples = load(BufReader::new(file)).map_err(|source| wav_error(path, source))?;
+        let samples = read_mono(BufReader::new(file), SAMPLE_RATE)
+            .map_err(|source| wav_error(path, source))?;
         Ok(Self { samples, pacer: Pacer::default() })
     }
-}
-
-fn load(input: impl std::io::Read) -> Result<Vec<f32>, MediaError> {
-    let mut reader = WavReader::new(input)?;
-    let mut resampler = Resampler::new(reader.rate(), SAMPLE_RATE);
-    let mut samples = Vec::new();
-    let mut chunk = Vec::new();
-    while samples.len() < MAX_SAMPLES && reader.read(&mut chunk)? > 0 {
-        resampler.process(&chunk, &mut samples);
-        chunk.clear();
-    }
-    resampler.finish(&mut samples);
-    samples.truncate(MAX_SAMPLES);
-    Ok(samples)
 }
 
 impl AudioInput for FileInput {

@@ -90,8 +90,7 @@ fn luminance(colour: Color) -> f64 {
 fn text_can_be_read_on_each_background() {
     // Lines and unlit cells may recede; meters need the contrast of graphics, text that of text.
     let decoration = [Role::Rule, Role::RuleFocused, Role::MeterEmpty];
-    let graphics =
-        [Role::MeterLow, Role::MeterMid, Role::MeterHigh, Role::Spark, Role::Peak];
+    let graphics = [Role::MeterLow, Role::MeterMid, Role::MeterHigh, Role::Spark, Role::Peak];
     let (mut themes, _) = Themes::new(&[], Depth::True, GlyphChoice::Unicode);
     for (name, _) in BUILT_IN {
         themes.choose(name);
