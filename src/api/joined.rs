@@ -297,16 +297,22 @@ impl Keeper {
                         let _ = subscribe.send(SubscribeCommand::Reoffer { session, sdp }).await;
                     }
                 },
-                // One receiver is the façade's own, from which the others are made.
-                _ = tick.tick(), if self.stats.receiver_count() > 1 => {
-                    let stats = self.room.stats().await;
-                    self.stats.send_if_modified(|shown| {
-                        let changed = *shown != stats;
-                        *shown = stats;
-                        changed
-                    });
-                }
+                _ = tick.tick() => self.collect().await,
             }
         }
+    }
+
+    /// Collects the counters, if anybody watches.
+    async fn collect(&self) {
+        // One receiver is the façade's own, from which the others are made.
+        if self.stats.receiver_count() <= 1 {
+            return;
+        }
+        let stats = self.room.stats().await;
+        self.stats.send_if_modified(|shown| {
+            let changed = *shown != stats;
+            *shown = stats;
+            changed
+        });
     }
 }

@@ -44,6 +44,9 @@ const PACKETS: usize = 1024;
 /// Levels are reported this often, when they changed.
 const LEVELS_EVERY: Duration = Duration::from_millis(100);
 
+/// The least time between two ticks, in which everything else is dealt with.
+const BREATH: Duration = Duration::from_millis(2);
+
 /// A level that moved by less is the same, in decibels: nobody can see it on a meter.
 const LEVEL_STEP: f32 = 0.5;
 
@@ -233,15 +236,14 @@ impl AudioEngine {
         let mut next = Some(Instant::now());
         loop {
             tokio::select! {
-                // The clock rations the work, so coming first cannot starve the others.
-                biased;
                 () = until(next), if next.is_some() => {
                     let now = Instant::now();
                     self.tick(now);
-                    // From the time it was due, so that ticks don't drift.
+                    // From the time it was due, so that ticks don't drift; but after a tick
+                    // that took long, commands and packets have their turn first.
+                    let earliest = Instant::now() + BREATH;
                     next = self.mixdown.pause(now).map(|pause| {
-                        let due = next.map_or(now, |due| due + pause);
-                        if due <= now { now + pause } else { due }
+                        next.map_or(now, |due| due + pause).max(earliest)
                     });
                 }
                 command = self.commands.recv() => {

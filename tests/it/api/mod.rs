@@ -1,1 +1,6 @@
-//! Tests of the `api` layer.
+//! Tests of the `api` layer: whole clients against the embedded bridge, in one process.
+
+mod call;
+mod connection;
+mod room;
+mod world;
