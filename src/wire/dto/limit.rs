@@ -1,5 +1,7 @@
 //! Limits of parameters (transport.md 6.6, streams.md 5.1).
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -17,6 +19,8 @@ const MEMBERS_MAX: usize = 16_384;
 const CONTAINER_DATA_MAX: usize = 4096;
 /// Largest payload of a custom event, counted by [`json_size`].
 const CUSTOM_DATA_MAX: usize = 16_384;
+/// Length of a key or token.
+const KEY_BYTES: usize = 32;
 /// Most items of one page.
 const PAGE_MAX: i64 = 100;
 /// Most rooms that one call deletes.
@@ -120,6 +124,12 @@ pub(super) fn number(
     rule: &'static str,
 ) -> Result<(), Invalid> {
     check(number >= least, key, rule)
+}
+
+/// Base64 of a 32-byte key or token.
+pub(super) fn key_text(key: &'static str, text: &str) -> Result<(), Invalid> {
+    let bytes = BASE64_STANDARD.decode(text).unwrap_or_default();
+    check(bytes.len() == KEY_BYTES, key, "must be base64 of 32 bytes")
 }
 
 /// The `limit` of a list call.

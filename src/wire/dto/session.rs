@@ -10,8 +10,6 @@ use super::limit;
 
 /// Most channels of one call, and of one session.
 pub const CHANNELS_MAX: usize = 128;
-/// Length of the base64 of a 32-byte key.
-const KEY_TEXT: usize = 44;
 
 /// `ping`: answered without a session, even in plaintext.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,7 +125,7 @@ impl Call for AuthorizeWebSocket {
     type Answer = WebSocketAuthorized;
 
     fn validate(&self) -> Result<(), Invalid> {
-        limit::text_range("key", &self.key, KEY_TEXT, KEY_TEXT, "must be base64 of 32 bytes")
+        limit::key_text("key", &self.key)
     }
 }
 

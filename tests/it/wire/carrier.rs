@@ -29,6 +29,7 @@ use serde_json::json;
 
 use super::data::ENDPOINT;
 use super::data::bytes;
+use super::data::laws;
 use super::data::vector;
 
 #[test]
@@ -246,6 +247,8 @@ fn invites_have_limits() {
 }
 
 proptest! {
+    #![proptest_config(laws())]
+
     #[test]
     fn foreign_bytes_and_texts_never_panic(
         bytes in prop::collection::vec(any::<u8>(), 0..120), text in ".{0,40}",

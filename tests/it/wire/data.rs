@@ -4,12 +4,19 @@
 use std::sync::LazyLock;
 
 use conclave::wire::pson::Value;
+use proptest::test_runner::Config;
+use proptest::test_runner::RngSeed;
 use serde_json::Value as Json;
 
 pub static CRYPTO: LazyLock<Json> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../data/crypto.json")).unwrap());
 pub static ENDPOINT: LazyLock<Json> =
     LazyLock::new(|| serde_json::from_str(include_str!("../../data/endpoint.json")).unwrap());
+
+/// How laws are tried: the same cases on every run.
+pub fn laws() -> Config {
+    Config { rng_seed: RngSeed::Fixed(6), failure_persistence: None, ..Config::default() }
+}
 
 /// The vector called `id` in `crypto.json`.
 pub fn vector(id: &str) -> &'static Json {

@@ -41,6 +41,7 @@ use serde_json::Value as Json;
 use serde_json::json;
 
 use super::data::ENDPOINT;
+use super::data::laws;
 use super::data::vector;
 use super::pson::any_value;
 
@@ -263,6 +264,11 @@ fn other_limits_are_kept() {
         ("unauthorizeWebSocket", json!({}), None),
         ("unauthorizeWebSocket", json!(null), Some("params")),
         ("unauthorizeWebSocket", json!([]), Some("params")),
+        (
+            "authorizeWebSocket",
+            json!({ "key": "?".repeat(44), "addWsChannelId": true }),
+            Some("key"),
+        ),
         ("authorizeWebSocket", json!({ "key": "AAAA", "addWsChannelId": true }), Some("key")),
     ];
     for (method, params, refused) in cases {
@@ -387,6 +393,8 @@ fn absent_closed_means_closed_and_unknown_members_are_ignored() {
 }
 
 proptest! {
+    #![proptest_config(laws())]
+
     #[test]
     fn any_json_is_taken_or_refused(value in any_value(), index in 0..CALLS.len()) {
         let json = value.to_json().unwrap_or_default();

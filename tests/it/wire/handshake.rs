@@ -45,6 +45,7 @@ use serde_json::json;
 use super::data::CRYPTO;
 use super::data::ENDPOINT;
 use super::data::bytes;
+use super::data::laws;
 use super::data::vector;
 
 /// Gives out prepared bytes, so that what was random once is the same again.
@@ -757,6 +758,8 @@ fn nonces_are_remembered_while_they_could_be_replayed() {
 }
 
 proptest! {
+    #![proptest_config(laws())]
+
     #[test]
     fn arbitrary_messages_never_panic(message in prop::collection::vec(any::<u8>(), 0..300)) {
         let mut exchange = ServerExchange::new(message.clone());

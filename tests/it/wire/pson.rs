@@ -13,6 +13,7 @@ use serde_json::json;
 
 use super::data::ENDPOINT;
 use super::data::bytes;
+use super::data::laws;
 use super::data::pson_value;
 use super::data::sorted;
 use super::data::vector;
@@ -155,6 +156,8 @@ pub fn any_value() -> impl Strategy<Value = Value> {
 }
 
 proptest! {
+    #![proptest_config(laws())]
+
     #[test]
     fn what_is_written_is_read(value in any_value(), words in any::<bool>()) {
         let dictionary = if words { Dictionary::Static } else { Dictionary::Empty };

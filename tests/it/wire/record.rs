@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use serde_json::Value as Json;
 
 use super::data::bytes;
+use super::data::laws;
 use super::data::vector;
 
 const TYPES: [ContentType; 5] = [
@@ -109,6 +110,8 @@ fn any_frames() -> impl Strategy<Value = Vec<(ContentType, Vec<u8>)>> {
 }
 
 proptest! {
+    #![proptest_config(laws())]
+
     #[test]
     fn what_is_written_is_read(frames in any_frames(), encrypted in any::<bool>()) {
         let mut writer = RecordWriter::default();

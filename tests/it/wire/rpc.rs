@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::data::ENDPOINT;
 use super::data::bytes;
+use super::data::laws;
 use super::data::vector;
 use super::pson::any_value;
 
@@ -168,6 +169,8 @@ fn every_code_has_one_name() {
 }
 
 proptest! {
+    #![proptest_config(laws())]
+
     #[test]
     fn calls_survive_the_wire(
         id in 1_i64.., method in "[a-zA-Z.]{1,30}", params in any_value(), ok in any::<bool>(),

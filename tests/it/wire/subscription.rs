@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::data::ENDPOINT;
+use super::data::laws;
 
 #[test]
 fn official_queries_are_built_and_refused_as_recorded() {
@@ -156,6 +157,8 @@ fn matching_follows_both_generations() {
 }
 
 proptest! {
+    #![proptest_config(laws())]
+
     #[test]
     fn any_text_is_taken_or_refused(text in ".{0,60}") {
         if let Ok(query) = text.parse::<Query>() {
