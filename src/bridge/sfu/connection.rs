@@ -239,7 +239,10 @@ impl Connection {
                     return Polled::Event(event);
                 }
                 Some(Ok(Output::Timeout(at))) => {
-                    self.timeout = at.max(now + MIN_SLEEP);
+                    let hurried =
+                        matches!(self.life, Life::Connecting { .. }) && now < self.hurry_until;
+                    let latest = if hurried { now + SETUP_TICK } else { at };
+                    self.timeout = at.min(latest).max(now + MIN_SLEEP);
                     if !self.rtc.is_alive() {
                         self.fail();
                     }
@@ -273,14 +276,10 @@ impl Connection {
     }
 
     /// When to call [`Self::handle_timeout`] next; `None` for a dead connection.
-    pub(super) fn wake(&self, now: Instant) -> Option<Instant> {
+    pub(super) fn wake(&self) -> Option<Instant> {
         match self.life {
             Life::Dead => None,
-            Life::Connecting { until } => {
-                let hurried = (now < self.hurry_until).then_some(now + SETUP_TICK);
-                Some(self.timeout.min(until).min(hurried.unwrap_or(until)))
-            }
-            Life::Lost { until } => Some(self.timeout.min(until)),
+            Life::Connecting { until } | Life::Lost { until } => Some(self.timeout.min(until)),
             Life::Waiting | Life::Up => Some(self.timeout),
         }
     }
@@ -329,6 +328,6 @@ mod tests {
         assert!(connection.is_dead());
         assert_eq!(connection.run(|_| 1), None);
         assert!(matches!(connection.poll(now), Polled::Wait));
-        assert_eq!(connection.wake(now), None);
+        assert_eq!(connection.wake(), None);
     }
 }

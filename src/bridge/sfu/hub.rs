@@ -96,7 +96,7 @@ impl Hub {
             }
         }
         entry.room.handle_packet(session, from, data, now, &mut self.shared);
-        entry.wake = entry.room.wake(now);
+        entry.wake = entry.room.wake();
     }
 
     /// The connection that a datagram is for, and whether its own words say so.
@@ -126,7 +126,7 @@ impl Hub {
         for entry in self.rooms.values_mut() {
             if entry.wake.is_some_and(|at| at <= now) {
                 entry.room.handle_timeout(now, &mut self.shared);
-                entry.wake = entry.room.wake(now);
+                entry.wake = entry.room.wake();
             }
         }
     }
@@ -183,7 +183,7 @@ impl Hub {
         offer: &str,
         now: Instant,
     ) -> Result<PublishAnswer, SfuError> {
-        self.within(id, now, |room, shared| room.publish(client, offer, now, shared))
+        self.within(id, |room, shared| room.publish(client, offer, now, shared))
             .ok_or(SfuError::NotJoined)?
     }
 
@@ -194,7 +194,7 @@ impl Hub {
         offer: &str,
         now: Instant,
     ) -> Result<PublishAnswer, SfuError> {
-        self.within(id, now, |room, shared| room.update(client, offer, now, shared))
+        self.within(id, |room, shared| room.update(client, offer, now, shared))
             .ok_or(SfuError::NotJoined)?
     }
 
@@ -204,7 +204,7 @@ impl Hub {
         client: ClientId,
         now: Instant,
     ) -> Result<StreamId, SfuError> {
-        self.within(id, now, |room, shared| room.unpublish(client, now, shared))
+        self.within(id, |room, shared| room.unpublish(client, now, shared))
             .ok_or(SfuError::NotJoined)?
     }
 
@@ -215,7 +215,7 @@ impl Hub {
         add: &[StreamSubscription],
         now: Instant,
     ) -> Result<SubscribeAnswer, SfuError> {
-        self.within(id, now, |room, shared| room.subscribe(client, add, now, shared))
+        self.within(id, |room, shared| room.subscribe(client, add, now, shared))
             .ok_or(SfuError::NotJoined)?
     }
 
@@ -227,7 +227,7 @@ impl Hub {
         remove: &[StreamSubscription],
         now: Instant,
     ) -> Result<SubscribeAnswer, SfuError> {
-        self.within(id, now, |room, shared| room.modify(client, add, remove, now, shared))
+        self.within(id, |room, shared| room.modify(client, add, remove, now, shared))
             .ok_or(SfuError::NotJoined)?
     }
 
@@ -239,7 +239,7 @@ impl Hub {
         now: Instant,
     ) -> Result<(), SfuError> {
         let id = self.room_of(client, session)?;
-        self.within(&id, now, |room, shared| room.accept_offer(session, answer, now, shared))
+        self.within(&id, |room, shared| room.accept_offer(session, answer, now, shared))
             .ok_or(SfuError::UnknownSession)?
     }
 
@@ -254,7 +254,7 @@ impl Hub {
         client: ClientId,
         now: Instant,
     ) -> Option<Departure> {
-        self.within(id, now, |room, shared| room.leave(client, now, shared))?
+        self.within(id, |room, shared| room.leave(client, now, shared))?
     }
 
     pub(super) fn leave_all(&mut self, client: ClientId, now: Instant) -> Vec<Departure> {
@@ -294,13 +294,12 @@ impl Hub {
     fn within<T>(
         &mut self,
         id: &StreamRoomId,
-        now: Instant,
         work: impl FnOnce(&mut Room, &mut Shared) -> T,
     ) -> Option<T> {
         let number = *self.numbers.get(id)?;
         let entry = self.rooms.get_mut(&number)?;
         let done = work(&mut entry.room, &mut self.shared);
-        entry.wake = entry.room.wake(now);
+        entry.wake = entry.room.wake();
         self.tidy(number);
         Some(done)
     }

@@ -197,7 +197,7 @@ impl Room {
     /// Lets time pass for those connections that wait for it.
     pub(in super::super) fn handle_timeout(&mut self, now: Instant, shared: &mut Shared) {
         for (session, peer) in &mut self.peers {
-            let mut due = peer.connection.wake(now).is_none_or(|at| at <= now);
+            let mut due = peer.connection.wake().is_none_or(|at| at <= now);
             if let Role::Publisher(publisher) = &mut peer.role {
                 due |= publisher.ask_keyframes(&mut peer.connection, now);
             }
@@ -209,13 +209,13 @@ impl Room {
     }
 
     /// When [`Self::handle_timeout`] has something to do.
-    pub(in super::super) fn wake(&self, now: Instant) -> Option<Instant> {
+    pub(in super::super) fn wake(&self) -> Option<Instant> {
         let wakes = self.peers.values().flat_map(|peer| {
             let keyframe = match &peer.role {
                 Role::Publisher(publisher) => publisher.keyframe_due(),
                 Role::Subscriber(_) => None,
             };
-            [peer.connection.wake(now), keyframe]
+            [peer.connection.wake(), keyframe]
         });
         wakes.flatten().min()
     }

@@ -279,3 +279,18 @@ fn everybody_hears_everybody_in_a_room_of_eight() {
         assert_eq!(messages, expected);
     }
 }
+
+#[test]
+fn a_silent_call_lets_the_sfu_sleep() {
+    let mut world = World::new();
+    let alice = world.publish(1, &[Audio], true);
+    world.join(2);
+    world.subscribe(2, &[alice.stream]);
+    world.run(Duration::from_secs(10));
+    world.woken = 0;
+    world.run(Duration::from_secs(60));
+    assert!(world.woken < 240, "woken {} times in a minute", world.woken);
+    world.hub.leave_all(ClientId(1), world.now);
+    world.hub.leave_all(ClientId(2), world.now);
+    assert_eq!(world.hub.wake(), None);
+}

@@ -34,6 +34,8 @@ pub(super) struct World {
     pub(super) events: Vec<SfuEvent>,
     wire: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
     wakes: Vec<Instant>,
+    /// How often the SFU was woken by its own clock.
+    pub(super) woken: usize,
     /// Drops what this says it should, by sender and receiver.
     pub(super) lossy: Box<dyn FnMut(SocketAddr, SocketAddr) -> bool>,
     /// If set, somebody sends a damaged copy of each datagram of a client, under the client's
@@ -57,6 +59,7 @@ impl World {
             events: Vec::new(),
             wire: VecDeque::new(),
             wakes: Vec::new(),
+            woken: 0,
             lossy: Box::new(|_, _| false),
             forger: None,
         }
@@ -160,6 +163,7 @@ impl World {
                 break;
             }
             self.now = self.now.max(next);
+            self.woken += usize::from(self.hub.wake().is_some_and(|at| at <= self.now));
             self.hub.handle_timeout(self.now);
             for (client, wake) in self.clients.iter_mut().zip(&self.wakes) {
                 if *wake <= self.now {
