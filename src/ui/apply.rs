@@ -71,7 +71,7 @@ pub fn apply(state: &mut State, event: Event) -> bool {
         Event::AdmissionWithdrawn(id) => return state.dialogs.withdraw(id, now),
         Event::InviteReady(invite) => {
             let dialog = InviteDialog::new(&invite);
-            state.dialogs.push_unasked(Dialog::Invite(dialog), now);
+            state.dialogs.push_unasked(Dialog::Invite(dialog), now, state.acted_at);
             state.invite = Some(invite);
         }
         Event::Noticed { severity, text } => toast(state, severity, &text),
@@ -178,7 +178,7 @@ fn admission(state: &mut State, request: &AdmissionRequest) {
         toast(state, Severity::Warn, &format!("{name} {what}"));
     }
     let dialog = Dialog::Admit(AdmitDialog::new(request));
-    state.dialogs.push_unasked(dialog, state.clock.now);
+    state.dialogs.push_unasked(dialog, state.clock.now, state.acted_at);
 }
 
 fn bridge(state: &mut State, event: model::Event) -> bool {

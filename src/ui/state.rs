@@ -95,6 +95,8 @@ pub struct CallState {
 pub struct State {
     /// The time.
     pub clock: Clock,
+    /// When the user last did something.
+    pub acted_at: Option<Instant>,
     /// Size of the screen.
     pub size: Size,
     /// All themes and the one in use.
@@ -135,6 +137,7 @@ impl State {
     pub fn new(themes: Themes, me: Identity, size: Size, clock: Clock) -> Self {
         Self {
             clock,
+            acted_at: None,
             size,
             themes,
             me,

@@ -33,6 +33,7 @@ use crate::model::StreamRoomId;
 
 /// Applies one action. Synchronous, total and free of I/O; asks for at most one effect.
 pub fn update(state: &mut State, action: Action) -> Option<Effect> {
+    state.acted_at = Some(state.clock.now);
     let effect = match action {
         Action::Quit => quit(state),
         Action::QuitNow => Some(Effect::Exit),
@@ -297,9 +298,12 @@ fn call(state: &mut State, action: CallAction) -> Option<Effect> {
             None
         }
         CallAction::ToggleMute => Some(Effect::SetMuted(!call.muted)),
+        // One can come back, unless the room is closed behind the last one.
+        CallAction::Leave if call.participants.len() > 1 => Some(Effect::LeaveRoom),
         CallAction::Leave => {
             let question = format!("Leave {}?", call.name);
-            let consequence = "The others go on without you.";
+            let consequence =
+                "You are the last one here. Some bridges close an empty room for good.";
             confirm(state, "Leave", question, consequence, Effect::LeaveRoom);
             None
         }
@@ -391,5 +395,5 @@ fn run(
 
 /// Opens a report of something that went wrong, below what the user is looking at.
 pub fn report(state: &mut State, dialog: FaultDialog) {
-    state.dialogs.push_unasked(Dialog::Fault(dialog), state.clock.now);
+    state.dialogs.push_unasked(Dialog::Fault(dialog), state.clock.now, state.acted_at);
 }

@@ -18,8 +18,9 @@ use crate::ui::text::wrap;
 use crate::ui::theme::Role;
 use crate::ui::theme::Theme;
 
-/// How long answers are ignored after the question appears. It comes unasked: a `y` that was
-/// under way to something else must not let a stranger in.
+/// How long answers are ignored after the question appears to somebody who has just pressed
+/// a key. It comes unasked: a `y` that was under way to something else must not let a
+/// stranger in.
 const GUARD: Duration = Duration::from_millis(600);
 
 /// The question.
@@ -53,8 +54,10 @@ impl AdmitDialog {
         self.id
     }
 
-    pub(super) fn appear(&mut self, now: Instant) {
-        self.answers_from = Some(now + GUARD);
+    /// It has come into sight; `acted_at` is when the user last pressed a key.
+    pub(super) fn appear(&mut self, now: Instant, acted_at: Option<Instant>) {
+        let busy = acted_at.is_some_and(|at| now < at + GUARD);
+        self.answers_from = busy.then(|| now + GUARD);
     }
 
     pub(super) fn handle(&self, action: &DialogAction, now: Instant) -> Outcome {

@@ -81,7 +81,7 @@ impl CreateRoomDialog {
 
     pub(super) fn render(&self, screen: Rect, buf: &mut Buffer, theme: &Theme) -> Option<Position> {
         let width = window::text_width(screen, 46);
-        let area = Window { title: "New room", size: (width, 6), theme }.render(screen, buf);
+        let area = Window { title: "Create a room", size: (width, 6), theme }.render(screen, buf);
         let mut rows = area.rows();
         let mut cursor = None;
         if let Some(row) = rows.next() {

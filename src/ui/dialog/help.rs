@@ -44,7 +44,7 @@ impl HelpDialog {
         let lines = lines();
         let count = u16::try_from(lines.len()).unwrap_or(u16::MAX);
         let height = count.min(screen.height.saturating_sub(4));
-        let area = Window { title: "Keys", size: (WIDTH, height), theme }.render(screen, buf);
+        let area = Window { title: "Help", size: (WIDTH, height), theme }.render(screen, buf);
         let first = self.offset.min(lines.len().saturating_sub(usize::from(area.height)));
         let keys_width = if area.width < 40 { 12 } else { KEYS_WIDTH };
         for (row, line) in area.rows().zip(lines.iter().skip(first)) {

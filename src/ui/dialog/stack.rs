@@ -92,9 +92,9 @@ impl Dialog {
     }
 
     /// It has just come into sight.
-    fn appear(&mut self, now: Instant) {
+    fn appear(&mut self, now: Instant, acted_at: Option<Instant>) {
         if let Self::Admit(dialog) = self {
-            dialog.appear(now);
+            dialog.appear(now, acted_at);
         }
     }
 }
@@ -131,15 +131,15 @@ impl Dialogs {
 
     /// Opens a dialog that the user asked for.
     pub fn push(&mut self, mut dialog: Dialog, now: Instant) {
-        dialog.appear(now);
+        dialog.appear(now, Some(now));
         self.stack.push(dialog);
         self.bound();
     }
 
     /// Opens a dialog that nobody asked for: below all others, so that a key that is meant
-    /// for what is in sight cannot answer it.
-    pub fn push_unasked(&mut self, mut dialog: Dialog, now: Instant) {
-        dialog.appear(now);
+    /// for what is in sight cannot answer it. `acted_at` is when the user last pressed one.
+    pub fn push_unasked(&mut self, mut dialog: Dialog, now: Instant, acted_at: Option<Instant>) {
+        dialog.appear(now, acted_at);
         self.stack.insert(0, dialog);
         self.bound();
     }
@@ -148,7 +148,7 @@ impl Dialogs {
     pub fn pop(&mut self, now: Instant) -> Option<Dialog> {
         let closed = self.stack.pop();
         if let Some(top) = self.stack.last_mut() {
-            top.appear(now);
+            top.appear(now, Some(now));
         }
         closed
     }
@@ -160,7 +160,7 @@ impl Dialogs {
         let was_top = self.stack.last().is_some_and(is_it);
         self.stack.retain(|dialog| !is_it(dialog));
         if was_top && let Some(top) = self.stack.last_mut() {
-            top.appear(now);
+            top.appear(now, Some(now));
         }
         before != self.stack.len()
     }

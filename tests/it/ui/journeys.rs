@@ -48,10 +48,14 @@ fn m_mutes_and_unmutes() {
 
 #[test]
 fn leaving_and_quitting_ask_first() {
-    let ui = world::in_call(80, 24).press("l n q esc");
+    let ui = world::in_call(80, 24).press("q esc");
     assert_eq!(ui.effects.len(), 1, "no is no");
-    let ui = ui.press("l y");
-    assert_eq!(ui.effects[1..], [Effect::LeaveRoom]);
+    let alone = Event::ParticipantsChanged(world::participants()[..1].to_vec());
+    let last = world::in_call(80, 24).event(alone).press("l");
+    assert_eq!(last.effects.len(), 1, "the room may close behind the last one");
+    assert_eq!(last.press("y").effects[1..], [Effect::LeaveRoom]);
+    let ui = ui.press("l");
+    assert_eq!(ui.effects[1..], [Effect::LeaveRoom], "one can come back");
     let ui = ui.event(Event::CallLeft { room: "war-room".into(), fault: None }).press("q");
     assert_eq!(ui.effects[2..], [Effect::Exit], "outside of a call nothing is lost");
     assert_eq!(world::in_call(80, 24).press("ctrl-c").effects[1..], [Effect::Exit]);
@@ -89,14 +93,17 @@ fn somebody_is_admitted_or_denied() {
 #[test]
 fn a_key_that_was_under_way_admits_nobody() {
     let ask = |id| Event::AdmissionRequested(world::request(id, true));
-    let ui = world::in_call(80, 24).event(ask(1)).press("y");
-    assert_eq!(ui.effects.len(), 1, "it has only just appeared");
+    let ui = world::in_call(80, 24).press("m").event(ask(1)).press("y");
+    assert_eq!(ui.effects.len(), 2, "it has only just appeared");
     let ui = ui.wait(SEEN).event(ask(2)).press("y y");
-    assert_eq!(ui.effects[1..], [Effect::Admit(AdmissionId(1))], "the next one was not seen yet");
+    let admitted = Effect::Admit(AdmissionId(1));
+    assert_eq!(ui.effects[2..], [admitted.clone()], "the next one was not seen yet");
+    let idle = world::in_call(80, 24).wait(SEEN).event(ask(1)).press("y");
+    assert_eq!(idle.effects[1..], [admitted], "nothing else was under way");
     let ui = world::in_call(80, 24).press("n").event(ask(1)).wait(SEEN).type_text("yes");
     assert_eq!(ui.effects.len(), 1, "what is typed goes into the form");
-    let ui = world::in_call(80, 24).press("l").event(ask(1)).wait(SEEN).press("y");
-    assert_eq!(ui.effects[1..], [Effect::LeaveRoom], "the question in sight is answered");
+    let ui = world::in_call(80, 24).press("q").event(ask(1)).wait(SEEN).press("y");
+    assert_eq!(ui.effects[1..], [Effect::Exit], "the question in sight is answered");
 }
 
 #[test]

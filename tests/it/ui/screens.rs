@@ -160,7 +160,8 @@ fn the_choice_of_devices() {
 
 #[test]
 fn questions_before_what_cannot_be_undone() {
-    assert_snapshot!("confirm_leave", world::in_call(80, 24).press("l").screen());
+    let alone = Event::ParticipantsChanged(world::participants()[..1].to_vec());
+    assert_snapshot!("confirm_leave", world::in_call(80, 24).event(alone).press("l").screen());
     assert_snapshot!("confirm_delete", world::in_call(80, 24).press("d").screen());
     assert_snapshot!("confirm_quit", world::in_call(40, 12).press("q").screen());
 }
