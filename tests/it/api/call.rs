@@ -191,3 +191,29 @@ async fn missing_microphone_means_listening_only() {
     assert!(matches!(*ana.status().borrow(), CallStatus::Ended { .. }));
     world.bridge.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn call_comes_back_after_the_bridge_was_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::stored_in(folder.path(), &["ana", "ben"]).await;
+    let (ana, ben, room) = two_in_a_room(&world).await;
+    let tone = config(&room, DeviceSpec::Tone(440.0), DeviceSpec::Null);
+    let ana = Call::join(ana, tone).await.unwrap();
+    let ben = Call::join(ben, config(&room, DeviceSpec::Silence, DeviceSpec::Null)).await.unwrap();
+    let mut levels = ben.levels();
+    soon("sound", levels.wait_for(|levels| hears(levels, "ana", -20.0))).await.unwrap();
+    let (mut anas, mut bens) = (ana.status(), ben.status());
+    let lost = |status: &CallStatus| matches!(status, CallStatus::Reconnecting { .. });
+    let world = world.restart(folder.path()).await;
+    soon("the loss", bens.wait_for(lost)).await.unwrap();
+    let active = |status: &CallStatus| *status == CallStatus::Active;
+    soon("ana's return", anas.wait_for(active)).await.unwrap();
+    soon("ben's return", bens.wait_for(active)).await.unwrap();
+    let mut stats = ben.stats().unwrap();
+    let flows = |stats: &CallStats| stats.packets > 0;
+    soon("packets on the new connection", stats.wait_for(flows)).await.unwrap();
+    soon("sound again", levels.wait_for(|levels| hears(levels, "ana", -20.0))).await.unwrap();
+    ben.leave().await.unwrap();
+    ana.leave().await.unwrap();
+    world.bridge.shutdown().await;
+}

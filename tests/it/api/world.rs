@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,7 +45,25 @@ impl World {
     /// A bridge in memory and one Context with these users.
     pub(super) async fn with_users(names: &[&str]) -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let mut config = BridgeConfig::in_memory(listen);
+        Self::provision(BridgeConfig::in_memory(listen), names).await
+    }
+
+    /// The same with a bridge that can be restarted.
+    pub(super) async fn stored_in(folder: &Path, names: &[&str]) -> Self {
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self::provision(BridgeConfig::new(listen, folder.to_owned()), names).await
+    }
+
+    /// Ends the bridge and starts it again at the same address.
+    pub(super) async fn restart(mut self, folder: &Path) -> Self {
+        let listen = self.bridge.local_addr();
+        self.bridge.shutdown().await;
+        let config = BridgeConfig::new(listen, folder.to_owned());
+        self.bridge = Bridge::start(config).await.unwrap();
+        self
+    }
+
+    async fn provision(mut config: BridgeConfig, names: &[&str]) -> Self {
         config.initialization_token = Some(Secret::new(TOKEN.to_owned()));
         let bridge = Bridge::start(config).await.unwrap();
         let first = ManagementClient::new(&bridge.url(), None).unwrap();
