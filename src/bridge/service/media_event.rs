@@ -28,6 +28,10 @@ pub fn track(track: &StreamTrackInfo) -> Value {
     let mut view = json!({"type": kind, "mindex": track.mindex, "mid": track.mid.as_str()});
     if let Some(codec) = &track.codec {
         view["codec"] = json!(codec);
+        // The SFU answers with in-band error correction for Opus, and others say so here.
+        if codec == "opus" && !track.disabled {
+            view["fec"] = json!(true);
+        }
     }
     if track.disabled {
         view["disabled"] = json!(true);

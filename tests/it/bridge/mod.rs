@@ -2,8 +2,10 @@
 
 mod login;
 mod management;
+mod media;
 mod room;
 mod sfu;
 mod socket;
 mod store;
+mod transcript;
 mod world;

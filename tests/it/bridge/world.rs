@@ -328,12 +328,34 @@ impl Client {
 
     /// The next event of this type; others are dropped.
     pub async fn event_of(&mut self, kind: &str) -> RawEvent {
-        loop {
-            let event = self.event().await;
-            if event.kind == kind {
-                return event;
-            }
+        self.find(kind).await.1
+    }
+
+    /// The next event of this type; others stay for later.
+    pub async fn pick(&mut self, kind: &str) -> RawEvent {
+        let (skipped, event) = self.find(kind).await;
+        let events = &mut self.socket.as_mut().unwrap().events;
+        for event in skipped.into_iter().rev() {
+            events.push_front(event);
         }
+        event
+    }
+
+    async fn find(&mut self, kind: &str) -> (Vec<RawEvent>, RawEvent) {
+        let mut skipped = Vec::new();
+        let search = async {
+            loop {
+                let event = self.event().await;
+                if event.kind == kind {
+                    return event;
+                }
+                skipped.push(event);
+            }
+        };
+        // Pings of the server would keep a plain wait alive for ever.
+        let found = tokio::time::timeout(PATIENCE, search).await;
+        let found = found.unwrap_or_else(|_| panic!("no {kind} came"));
+        (skipped, found)
     }
 
     /// Types of all events up to now: what was sent before a call is here after it.
