@@ -200,7 +200,9 @@ fn bridge(state: &mut State, event: model::Event) -> bool {
             }
             let mark = if active { Mark::Came } else { Mark::Left };
             let what = if active { "is online" } else { "is offline" };
-            log(state, at, mark, user.user_id.as_str(), what);
+            if user.user_id != state.me.user {
+                log(state, at, mark, user.user_id.as_str(), what);
+            }
             state.refresh_people();
         }
         EventKind::ContextUserAdded { user, .. } => {

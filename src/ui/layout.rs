@@ -94,7 +94,7 @@ impl Layout {
     fn wide(&mut self) {
         let body = self.body;
         let left = (body.width / 6).clamp(22, 32);
-        let right = (body.width * 3 / 10).clamp(34, 48);
+        let right = (body.width * 3 / 10 + 1).clamp(34, 48);
         let below = (body.height / 4).clamp(6, 14);
         let above = body.height - below;
         let middle = body.width - left - right - 2;

@@ -236,8 +236,14 @@ impl SessionBackend {
     /// What a fact from the bridge is to the interface.
     fn translate(&mut self, event: model::Event) -> Event {
         match &event.kind {
-            EventKind::StreamRoomCreated(room) | EventKind::StreamRoomUpdated(room) => {
+            EventKind::StreamRoomCreated(room) => {
                 return Event::RoomChanged(convert::room_info(room));
+            }
+            EventKind::StreamRoomUpdated(room) => {
+                let changed = Event::RoomChanged(convert::room_info(room));
+                // Whoever was let in brought a key that has been judged meanwhile.
+                self.refresh();
+                return changed;
             }
             // What happened during the gap, or came with the user, is only in the lists.
             EventKind::Connected | EventKind::ContextUserAdded { .. } => self.refresh(),
