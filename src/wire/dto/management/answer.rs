@@ -34,7 +34,7 @@ impl fmt::Debug for ApiKeyCreated {
     }
 }
 
-/// The answer to [`Auth`]; times are ms.
+/// The answer to [`Auth`](super::Auth); times are ms.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Tokens {
@@ -70,7 +70,7 @@ macro_rules! answers {
 }
 
 answers! {
-    /// The answer to [`ListApiKeys`].
+    /// The answer to [`ListApiKeys`](super::ListApiKeys).
     ApiKeys {
         /// All of them.
         list: Vec<ApiKey>,
@@ -91,17 +91,17 @@ answers! {
         #[serde(default)]
         public_key: Option<String>,
     }
-    /// The answer to [`CreateSolution`].
+    /// The answer to [`CreateSolution`](super::CreateSolution).
     SolutionCreated {
         /// The new solution.
         solution_id: String,
     }
-    /// The answer to [`GetSolution`].
+    /// The answer to [`GetSolution`](super::GetSolution).
     SolutionAnswer {
         /// The solution.
         solution: Solution,
     }
-    /// The answer to [`ListSolutions`].
+    /// The answer to [`ListSolutions`](super::ListSolutions).
     Solutions {
         /// All of them.
         list: Vec<Solution>,
@@ -116,17 +116,17 @@ answers! {
         /// A name for people.
         name: String,
     }
-    /// The answer to [`CreateContext`].
+    /// The answer to [`CreateContext`](super::CreateContext).
     ContextCreated {
         /// The new context.
         context_id: String,
     }
-    /// The answer to [`GetContext`].
+    /// The answer to [`GetContext`](super::GetContext).
     ManagedContextAnswer {
         /// The context.
         context: ManagedContext,
     }
-    /// The answer to [`ListContexts`].
+    /// The answer to [`ListContexts`](super::ListContexts).
     ManagedContexts {
         /// A page of contexts.
         list: Vec<ManagedContext>,
@@ -157,12 +157,12 @@ answers! {
         #[serde(default)]
         policy: Json,
     }
-    /// The answer to [`GetUserFromContext`].
+    /// The answer to [`GetUserFromContext`](super::GetUserFromContext).
     ManagedUserAnswer {
         /// The user.
         user: ManagedUser,
     }
-    /// The answer to [`ListUsersFromContext`].
+    /// The answer to [`ListUsersFromContext`](super::ListUsersFromContext).
     ManagedUsers {
         /// A page of users.
         users: Vec<ManagedUser>,
@@ -182,12 +182,12 @@ answers! {
         /// The context.
         context_id: String,
     }
-    /// The answer to [`GetStreamRoom`].
+    /// The answer to [`GetStreamRoom`](super::GetStreamRoom).
     ManagedStreamRoomAnswer {
         /// The room.
         stream_room: ManagedStreamRoom,
     }
-    /// The answer to [`ListStreamRooms`].
+    /// The answer to [`ListStreamRooms`](super::ListStreamRooms).
     ManagedStreamRooms {
         /// A page of rooms.
         list: Vec<ManagedStreamRoom>,
@@ -223,12 +223,12 @@ answers! {
         #[serde(default)]
         closed: bool,
     }
-    /// The answer to [`CreateInvite`].
+    /// The answer to [`CreateInvite`](super::CreateInvite).
     InviteCreated {
         /// The new invite.
         invite_id: String,
     }
-    /// The answer to [`ListInvites`].
+    /// The answer to [`ListInvites`](super::ListInvites).
     Invites {
         /// All of them.
         list: Vec<Invite>,
@@ -250,7 +250,7 @@ answers! {
         /// It was ended early.
         revoked: bool,
     }
-    /// The answer to [`RedeemInvite`].
+    /// The answer to [`RedeemInvite`](super::RedeemInvite).
     InviteRedeemed {
         /// The solution to log in with.
         solution_id: String,

@@ -20,7 +20,7 @@ pub struct StreamRoomCreate {
     /// UUID chosen by the creator.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub resource_id: Option<String>,
-    /// [`ROOM_TYPE`].
+    /// [`ROOM_TYPE`](super::ROOM_TYPE).
     #[serde(
         default,
         rename = "type",
