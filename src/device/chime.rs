@@ -4,8 +4,8 @@
 //! speaker nothing is heard and nothing fails.
 
 use std::f32::consts::TAU;
+use std::sync::Mutex;
 use std::sync::mpsc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::real::ChimeSink;
@@ -68,7 +68,9 @@ impl Chime {
 #[derive(Debug)]
 pub struct ChimePlayer {
     queue: Option<mpsc::SyncSender<Chime>>,
-    thread: Option<JoinHandle<()>>,
+    /// The thread holds the other end for as long as it runs.
+    /// (In a mutex only so that the player can be shared; nobody ever waits for it.)
+    ended: Option<Mutex<mpsc::Receiver<()>>>,
 }
 
 impl ChimePlayer {
@@ -78,14 +80,15 @@ impl ChimePlayer {
         let name = match spec {
             DeviceSpec::Default => None,
             DeviceSpec::Named(name) => Some(name.clone()),
-            _ => return Self { queue: None, thread: None },
+            _ => return Self { queue: None, ended: None },
         };
         let (queue, chimes) = mpsc::sync_channel(QUEUE);
-        let thread = std::thread::Builder::new()
-            .name("chime".to_owned())
-            .spawn(move || run(name.as_deref(), &chimes))
-            .ok();
-        Self { queue: Some(queue), thread }
+        let (running, ended) = mpsc::sync_channel(1);
+        let thread = std::thread::Builder::new().name("chime".to_owned()).spawn(move || {
+            run(name.as_deref(), &chimes);
+            drop(running);
+        });
+        Self { queue: Some(queue), ended: thread.ok().map(|_| Mutex::new(ended)) }
     }
 
     /// Plays `chime` and returns at once.
@@ -98,14 +101,10 @@ impl ChimePlayer {
 
     /// Ends the player after what it plays now; waits for that, a second at most.
     pub fn shutdown(mut self) {
-        /// Between two looks.
-        const PAUSE: Duration = Duration::from_millis(10);
         self.queue = None;
-        let Some(thread) = self.thread.take() else { return };
-        let mut waited = Duration::ZERO;
-        while !thread.is_finished() && waited < FAREWELL {
-            std::thread::sleep(PAUSE);
-            waited += PAUSE;
+        if let Some(Ok(ended)) = self.ended.take().map(Mutex::into_inner) {
+            // Answers when the thread drops its end, or the time is up.
+            let _ = ended.recv_timeout(FAREWELL);
         }
     }
 }
@@ -118,11 +117,7 @@ fn run(name: Option<&str>, chimes: &mpsc::Receiver<Chime>) {
             sink = ChimeSink::open(name);
         }
         if let Some(sink) = &sink {
-            let samples = chime.samples();
-            let length = Duration::from_millis(samples.len() as u64 / 48);
-            sink.play(samples);
-            // One at a time, and none is cut off by the end.
-            std::thread::sleep(length);
+            sink.play(chime.samples());
         }
     }
 }

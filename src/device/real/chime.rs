@@ -4,6 +4,7 @@ use std::num::NonZero;
 
 use rodio::DeviceSinkBuilder;
 use rodio::MixerDeviceSink;
+use rodio::Player;
 use rodio::buffer::SamplesBuffer;
 
 use super::deadline::within_deadline;
@@ -34,11 +35,13 @@ impl ChimeSink {
         Some(Self { sink: sink.ok()? })
     }
 
-    /// Adds a 48 kHz mono sound to what is playing, and returns at once.
+    /// Plays a 48 kHz mono sound beside everything else, and returns when it has been heard.
     pub(in crate::device) fn play(&self, samples: Vec<f32>) {
         let (Some(mono), Some(rate)) = (NonZero::new(1), NonZero::new(SAMPLE_RATE)) else {
             return;
         };
-        self.sink.mixer().add(SamplesBuffer::new(mono, rate, samples));
+        let player = Player::connect_new(self.sink.mixer());
+        player.append(SamplesBuffer::new(mono, rate, samples));
+        player.sleep_until_end();
     }
 }

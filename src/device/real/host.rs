@@ -1,7 +1,5 @@
 //! Finds the sound system and the devices in it.
 
-use std::time::Duration;
-
 use cpal::traits::DeviceTrait;
 use cpal::traits::HostTrait;
 
@@ -17,7 +15,6 @@ const ALSA_SHOWN: [&str; 5] = ["default", "pulse", "pipewire", "sysdefault:", "p
 
 /// How often a sound system is tried.
 const ATTEMPTS: u32 = 3;
-const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(100);
 
 /// A device that can be opened.
 pub(super) struct Candidate {
@@ -81,10 +78,7 @@ fn open_host() -> Option<cpal::Host> {
 
 /// A sound server that is just starting refuses now and then, so it is asked more than once.
 fn open_with(id: cpal::HostId) -> Option<cpal::Host> {
-    (0..ATTEMPTS).find_map(|attempt| {
-        if attempt > 0 {
-            std::thread::sleep(BETWEEN_ATTEMPTS);
-        }
+    (0..ATTEMPTS).find_map(|_| {
         cpal::host_from_id(id)
             .inspect_err(|error| tracing::debug!(host = id.name(), %error, "no sound"))
             .ok()

@@ -146,7 +146,8 @@ impl AudioOutput for RealOutput {
         let mut waited = Duration::ZERO;
         while !self.ring.is_empty() && waited < DRAIN {
             self.watchdog.check(&self.state)?;
-            std::thread::sleep(PAUSE);
+            // The callback must not wake anybody, so this looks now and then.
+            std::thread::park_timeout(PAUSE);
             waited += PAUSE;
         }
         Ok(())
