@@ -288,6 +288,12 @@ impl Call {
         self.api.call_stats(&self.room)
     }
 
+    /// There is no microphone: none was asked for, or it could not be opened.
+    #[must_use]
+    pub fn is_listen_only(&self) -> bool {
+        !self.has_microphone.load(Ordering::Relaxed)
+    }
+
     /// When sound began to flow in this process.
     #[must_use]
     pub fn timing(&self) -> watch::Receiver<CallTiming> {

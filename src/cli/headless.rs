@@ -60,7 +60,8 @@ impl Headless {
         tick.tick().await;
         let levels = self.call.levels();
         let stats = self.call.stats()?;
-        let mut timing = Timing::new(self.call.timing(), self.joining_since);
+        let mut timing =
+            Timing::new(self.call.timing(), self.joining_since, self.call.is_listen_only());
         let mut commands = Commands::new(self.gate.is_some());
         loop {
             tokio::select! {
@@ -236,19 +237,26 @@ async fn next_notice(gate: &mut Option<GateHandle>) -> Notice {
 struct Timing {
     timing: watch::Receiver<CallTiming>,
     joining_since: Timestamp,
+    listen_only: bool,
     started_told: bool,
     first_told: bool,
 }
 
 impl Timing {
-    const fn new(timing: watch::Receiver<CallTiming>, joining_since: Timestamp) -> Self {
-        Self { timing, joining_since, started_told: false, first_told: false }
+    const fn new(
+        timing: watch::Receiver<CallTiming>,
+        joining_since: Timestamp,
+        listen_only: bool,
+    ) -> Self {
+        Self { timing, joining_since, listen_only, started_told: false, first_told: false }
     }
 
     async fn next(&mut self) -> Value {
         while !(self.started_told && self.first_told) {
             let now = *self.timing.borrow_and_update();
-            if let (Some(speaker), false) = (now.speaker_started, self.started_told) {
+            let complete = now.microphone_started.is_some() || self.listen_only;
+            let speaker = now.speaker_started.filter(|_| complete && !self.started_told);
+            if let Some(speaker) = speaker {
                 self.started_told = true;
                 return json!({"event": "audio_started", "speaker_at_ms": speaker.0,
                     "mic_at_ms": now.microphone_started.map(|at| at.0)});

@@ -101,7 +101,7 @@ pub async fn join_call(
     let after_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     let name = room_meta::name(room);
     let limits = call.limits();
-    let listen_only = choice.mic.is_none() || limits.microphone.is_some();
+    let listen_only = call.is_listen_only();
     let joined = json!({"event": "joined", "user": session.user.as_str(),
         "room": {"id": room.stream_room_id.as_str(), "name": name},
         "listen_only": listen_only, "after_ms": after_ms});

@@ -112,11 +112,6 @@ impl Conclave {
         let seen = self.seen.iter().map(|(_, value)| value.clone()).collect();
         (status, seen, stderr)
     }
-
-    /// When the first event of that name was read, if one was.
-    pub fn time_of(&self, name: &str) -> Option<Instant> {
-        self.seen.iter().find(|(_, value)| value["event"] == name).map(|(at, _)| *at)
-    }
 }
 
 impl Drop for Conclave {
