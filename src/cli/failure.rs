@@ -12,6 +12,12 @@ use super::exit::Failure;
 const ACCESS_DENIED: i64 = 0x30;
 const ROOM_CLOSED: i64 = 0x6208;
 const ROOM_FULL: i64 = 0x620B;
+/// The embedded bridge's own codes for invites.
+const INVITE_UNKNOWN: i64 = 0x6f01;
+const INVITE_REVOKED: i64 = 0x6f03;
+const INVITE_EXPIRED: i64 = 0x6f04;
+const INVITE_USED_UP: i64 = 0x6f05;
+const TOO_MANY_ATTEMPTS: i64 = 0x6f06;
 
 /// What the user is told, and the exit code.
 pub fn explain(error: &anyhow::Error) -> (Exit, String) {
@@ -94,10 +100,30 @@ fn of_code(code: i64, error: &NetError) -> (Exit, String) {
         ROOM_FULL => {
             (Exit::RoomUnavailable, "the room is full; try again when somebody has left".to_owned())
         }
+        INVITE_UNKNOWN..=INVITE_USED_UP => {
+            let why = match code {
+                INVITE_REVOKED => "it was revoked",
+                INVITE_EXPIRED => "it has expired",
+                INVITE_USED_UP => "as many people as it is for have used it",
+                _ => "the bridge does not know it",
+            };
+            (Exit::Invite, format!("the invite can't be used, {why}; ask the host for a new one"))
+        }
+        TOO_MANY_ATTEMPTS => {
+            (Exit::Invite, "too many attempts from this address; wait a minute".to_owned())
+        }
         _ => (Exit::Failure, error.to_string()),
     }
 }
 
 fn of_bridge(error: &BridgeError) -> (Exit, String) {
-    (Exit::Listen, error.to_string())
+    let exit = match error {
+        BridgeError::Store(_) | BridgeError::Identity => Exit::Data,
+        _ => Exit::Listen,
+    };
+    let advice = match error {
+        BridgeError::Listen { .. } => "; choose another --listen address, or stop what uses it",
+        _ => "",
+    };
+    (exit, format!("{error}{advice}"))
 }

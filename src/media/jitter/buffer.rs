@@ -13,10 +13,12 @@ use super::timeline::Arrival;
 use super::timeline::Timeline;
 use crate::media::frame::FRAME_TICKS;
 
-/// Delay before anything has been measured.
-pub const START_DELAY: Duration = Duration::from_millis(40);
-/// The least delay: one frame, because the consumer's ticks are not aligned with the packets.
-pub const MIN_DELAY: Duration = Duration::from_millis(20);
+/// The least delay: one frame, because the consumer's ticks are not aligned with the packets,
+/// and a little for threads that are woken late.
+pub const MIN_DELAY: Duration = Duration::from_millis(25);
+/// Delay before anything has been measured. It is the least, so that a quiet network never
+/// has a reason to change it: each change is a small jump in what is heard.
+pub const START_DELAY: Duration = MIN_DELAY;
 /// The greatest delay: beyond it people talk over each other, and a gap is the lesser evil.
 pub const MAX_DELAY: Duration = Duration::from_millis(200);
 /// Most packets held, 1.28 s of the usual ones; a sender that is faster loses its oldest.

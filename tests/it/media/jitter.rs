@@ -6,6 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use conclave::media::jitter::JitterBuffer;
 use conclave::media::jitter::MAX_PACKETS;
+use conclave::media::jitter::MIN_DELAY;
 use conclave::media::jitter::Output;
 use conclave::media::jitter::Packet;
 use conclave::media::jitter::Verdict;
@@ -66,7 +67,7 @@ fn steady_packets_come_out_in_order_without_a_gap() {
     let stats = buffer.stats();
     assert_eq!((stats.late, stats.duplicates, stats.concealed_samples), (0, 0, 0));
     assert_eq!(stats.jitter_ms, 0.0);
-    assert_eq!(stats.target, Duration::from_millis(20));
+    assert_eq!(stats.target, MIN_DELAY);
 }
 
 #[test]
@@ -122,9 +123,11 @@ fn delay_follows_jitter_within_its_bounds() {
         });
         play(arrivals.collect(), 500)
     };
-    for (name, most, low, high) in
-        [("calm", 0.0, 20, 20), ("rough", 80.0, 60, 100), ("storm", 900.0, 200, 200)]
-    {
+    for (name, most, low, high) in [
+        ("calm", 0.0, MIN_DELAY.as_millis(), MIN_DELAY.as_millis()),
+        ("rough", 80.0, 60, 100),
+        ("storm", 900.0, 200, 200),
+    ] {
         let (outputs, buffer) = jittery(most);
         let target = buffer.stats().target.as_millis();
         assert!((low..=high).contains(&target), "{name}: {target} ms");
