@@ -4,3 +4,4 @@ mod call;
 mod connection;
 mod room;
 mod world;
+mod wrong_key;

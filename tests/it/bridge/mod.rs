@@ -4,6 +4,7 @@ mod login;
 mod management;
 mod media;
 mod room;
+mod secrecy;
 mod sfu;
 mod socket;
 mod store;
