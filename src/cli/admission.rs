@@ -69,15 +69,7 @@ pub async fn ask(
     name: &str,
     guest: &PublicKey,
 ) -> anyhow::Result<()> {
-    let inviter = invite.inviter_key.to_base58();
-    let users = all_users(connection, &invite.context).await?;
-    let Some(receiver) = users.into_iter().find(|user| user.pub_key == inviter) else {
-        return Err(Failure::new(
-            Exit::Denied,
-            "whoever invited you is not known to this bridge any more; ask for a new invite",
-        )
-        .into());
-    };
+    let receiver = inviter(connection, invite).await?;
     let proof = crate::profile::invite::voucher(&invite.secret, &invite.id, name, guest);
     let message = Message::Request {
         room: invite.room.0.clone(),
@@ -86,6 +78,16 @@ pub async fn ask(
         proof: STANDARD.encode(proof),
     };
     Ok(send(connection, &invite.context, &message, receiver).await?)
+}
+
+/// The user of the bridge who holds the key that the invite names.
+pub async fn inviter(connection: &Connection, invite: &Invite) -> anyhow::Result<UserWithPubKey> {
+    let key = invite.inviter_key.to_base58();
+    let users = all_users(connection, &invite.context).await?;
+    users.into_iter().find(|user| user.pub_key == key).ok_or_else(|| {
+        let text = "whoever invited you is not known to this bridge any more; ask for a new invite";
+        Failure::new(Exit::Denied, text).into()
+    })
 }
 
 /// Tells a guest that the answer is no.
@@ -134,6 +136,7 @@ pub async fn admit(
     context: &ContextId,
     request: &Request,
     known: &PinnedKeys,
+    me: &UserWithPubKey,
 ) -> anyhow::Result<()> {
     let mut attempt = 0;
     loop {
@@ -143,10 +146,16 @@ pub async fn admit(
             return Ok(());
         }
         let listed = all_users(connection, context).await?;
-        let mut users = members(&room.users, &listed, context, known)?;
-        let managers = members(&room.managers, &listed, context, known)?;
+        let mut users = members(&room.users, &listed, context, known, me)?;
+        let managers = members(&room.managers, &listed, context, known, me)?;
         users.push(request.guest.clone());
-        known.remember(context, &request.guest, request.vouched)?;
+        // A yes to this fingerprint, or the voucher, is what verifying a key means.
+        anyhow::ensure!(
+            known.remember(context, &request.guest, true)? != Standing::Changed,
+            "{} asks with another key than before; nobody was let in. If they really have a new \
+             key, remove the old one from known_keys.toml",
+            request.name,
+        );
         let outcome = api
             .update_stream_room(&StreamRoomChange {
                 stream_room_id: request.room.clone(),
@@ -169,22 +178,33 @@ pub async fn admit(
     }
 }
 
-/// The keys of a room's members: as listed by the bridge, and as known from before.
+/// The keys of a room's members: listed by the bridge, and verified here before.
+///
+/// The list of members is the bridge's word. Who is on it without this user ever having let
+/// them in could be the bridge itself, so no key is wrapped for them.
 fn members(
     ids: &[crate::model::UserId],
     listed: &[UserWithPubKey],
     context: &ContextId,
     known: &PinnedKeys,
+    me: &UserWithPubKey,
 ) -> anyhow::Result<Vec<UserWithPubKey>> {
     let present = listed.iter().filter(|user| ids.contains(&user.user_id));
     let members: Vec<_> = present.cloned().collect();
     for member in &members {
-        anyhow::ensure!(
-            known.standing(context, member) != Standing::Changed,
-            "the bridge presents another key for {} than before; nobody was admitted. \
-             If {0} really has a new key, remove the old one from known_keys.toml",
-            output::clean(member.user_id.as_str()),
-        );
+        let name = output::clean(member.user_id.as_str());
+        match known.standing(context, member) {
+            _ if member == me => {}
+            Standing::Verified => {}
+            Standing::Changed => anyhow::bail!(
+                "the bridge presents another key for {name} than before; nobody was let in. \
+                 If {name} really has a new key, remove the old one from known_keys.toml"
+            ),
+            Standing::New | Standing::Known => anyhow::bail!(
+                "the bridge says that {name} is a member, but you have never let them in or \
+                 compared their key; do that first (Enter on the person), then let others in"
+            ),
+        }
     }
     Ok(members)
 }

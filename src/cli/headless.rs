@@ -14,8 +14,10 @@ use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
+use tokio::time::timeout;
 
 use crate::api::Call;
+use crate::api::CallStatus;
 use crate::api::EventQueue;
 use crate::model::AudioLevels;
 use crate::model::CallStats;
@@ -24,6 +26,8 @@ use crate::model::EventKind;
 use crate::model::StreamRoomId;
 use crate::model::Timestamp;
 
+use super::exit::Exit;
+use super::exit::Failure;
 use super::gate::Answer;
 use super::gate::GateHandle;
 use super::gate::Notice;
@@ -32,6 +36,8 @@ use super::output::clean;
 
 /// How often levels and statistics are printed.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// How long leaving may wait for the bridge.
+const GOODBYE: Duration = Duration::from_secs(3);
 
 /// A joined call and everything that is to be printed about it.
 pub struct Headless {
@@ -45,6 +51,8 @@ pub struct Headless {
     pub room: StreamRoomId,
     /// Answers guests, where this user can.
     pub gate: Option<GateHandle>,
+    /// Answers are typed.
+    pub asks: bool,
     /// When joining began.
     pub joining_since: Timestamp,
     /// When to leave by itself.
@@ -62,7 +70,9 @@ impl Headless {
         let stats = self.call.stats()?;
         let mut timing =
             Timing::new(self.call.timing(), self.joining_since, self.call.is_listen_only());
-        let mut commands = Commands::new(self.gate.is_some());
+        let mut status = self.call.status();
+        let mut ended = None;
+        let mut commands = Commands::new(self.asks);
         loop {
             tokio::select! {
                 reason = &mut stop => {
@@ -73,15 +83,19 @@ impl Headless {
                     report_levels(self.output, &levels);
                     report_stats(self.output, &stats);
                 }
+                reason = end_of(&mut status) => {
+                    ended = Some(reason);
+                    break;
+                }
                 event = timing.next() => self.output.event(&event),
                 event = self.events.next_event() => {
-                    let Some(event) = event else { break };
+                    let Some(event) = event else {
+                        ended = Some("the connection to the bridge was closed".to_owned());
+                        break;
+                    };
                     if let Some(line) = describe(&event.kind, &self.room) {
                         let text = line["text"].as_str().unwrap_or_default().to_owned();
                         self.output.result(&line, || text);
-                    }
-                    if matches!(&event.kind, EventKind::StreamRoomDeleted(room) if *room == self.room) {
-                        break;
                     }
                 }
                 notice = next_notice(&mut self.gate) => self.announce(&notice),
@@ -93,14 +107,22 @@ impl Headless {
                 }
             }
         }
-        if let Err(error) = self.call.leave().await {
-            tracing::info!(%error, "the bridge could not be told goodbye");
+        match timeout(GOODBYE, self.call.leave()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::info!(%error, "the bridge could not be told goodbye"),
+            Err(_) => tracing::info!("the bridge did not answer goodbye in time"),
         }
         if let Some(gate) = self.gate {
             gate.shutdown().await;
         }
         self.output.result(&json!({"event": "left"}), || "left".to_owned());
-        Ok(())
+        match ended {
+            Some(reason) => {
+                let text = format!("the call has ended: {}", clean(&reason));
+                Err(Failure::new(Exit::RoomUnavailable, text).into())
+            }
+            None => Ok(()),
+        }
     }
 
     fn announce(&self, notice: &Notice) {
@@ -109,6 +131,7 @@ impl Headless {
             Notice::Admitted(request) => (request, "admitted", None),
             Notice::Denied(request) => (request, "denied", None),
             Notice::Failed(request, _) => (request, "admission_failed", None),
+            Notice::Withdrawn(id, request) => (request, "admission_withdrawn", Some(*id)),
         };
         let mut line = json!({"event": event, "user": request.guest.user_id.as_str(),
             "name": request.name, "fingerprint": request.fingerprint,
@@ -136,6 +159,7 @@ fn describe_notice(notice: &Notice) -> String {
         Notice::Admitted(request) => {
             format!("let in {}, key {}", request.name, request.fingerprint)
         }
+        Notice::Withdrawn(_, request) => format!("{} no longer waits", request.name),
         Notice::Denied(request) => {
             format!("kept out {}, key {}", request.name, request.fingerprint)
         }
@@ -196,6 +220,18 @@ fn report_stats(output: Output, stats: &watch::Receiver<CallStats>) {
         "concealed_ms": stats.concealed_ms, "jitter_ms": stats.jitter_ms, "rtt_ms": stats.rtt_ms,
         "dropped_unauthenticated": stats.dropped_unauthenticated, "bytes": stats.bytes,
         "packets_sent": stats.packets_sent, "bytes_sent": stats.bytes_sent}));
+}
+
+/// Waits until the call is over without having been left; answers why.
+async fn end_of(status: &mut watch::Receiver<CallStatus>) -> String {
+    loop {
+        if let CallStatus::Ended { reason } = &*status.borrow_and_update() {
+            return reason.clone();
+        }
+        if status.changed().await.is_err() {
+            return future::pending().await;
+        }
+    }
 }
 
 fn tenths(value: f32) -> f64 {

@@ -15,6 +15,9 @@ use qrcode::render::unicode::Dense1x2;
 pub fn advertised(listen: SocketAddr, wanted: Option<&str>) -> String {
     let port = listen.port();
     if let Some(host) = wanted {
+        if let Ok(ip) = host.parse::<IpAddr>() {
+            return SocketAddr::new(ip, port).to_string();
+        }
         let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
         return if has_port { host.to_owned() } else { format!("{host}:{port}") };
     }

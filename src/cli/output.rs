@@ -5,6 +5,8 @@ use std::io::Write;
 
 use serde_json::Value;
 
+use crate::profile::identity::is_invisible;
+
 /// Where results go, and in which form.
 #[derive(Clone, Copy, Debug)]
 pub struct Output {
@@ -40,14 +42,14 @@ impl Output {
     }
 }
 
-/// Makes remote text fit for a terminal: control and direction-changing characters go.
+/// Makes remote text fit for a line of a terminal: at most 200 characters of [`scrub`].
 #[must_use]
 pub fn clean(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
-            if c.is_control() || hidden { '\u{fffd}' } else { c }
-        })
-        .take(200)
-        .collect()
+    scrub(text).chars().take(200).collect()
+}
+
+/// Replaces control, direction-changing and invisible characters.
+#[must_use]
+pub fn scrub(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || is_invisible(c) { '\u{fffd}' } else { c }).collect()
 }

@@ -41,30 +41,41 @@ pub struct Manager {
 impl Manager {
     /// Creates API key, solution and context at the first start, and loads them later.
     pub async fn open(url: &str, init_token: &str, paths: &Paths) -> anyhow::Result<Self> {
-        if let Some(hosting) = Hosting::load(&paths.data)? {
-            return Self::with_key(url, &hosting);
+        // Each step is stored before the next one begins, so that a host which is killed in
+        // between goes on from there.
+        let mut hosting = match Hosting::load(&paths.data)? {
+            Some(hosting) => hosting,
+            None => Self::first_key(url, init_token, paths).await?,
+        };
+        let manager = Self::with_key(url, &hosting)?;
+        if hosting.solution.is_empty() {
+            let params = json!({"name": OWN_NAME});
+            let solution = manager.client.call("solution/createSolution", params).await?;
+            hosting.solution = text(&solution, "solutionId")?;
+            hosting.store(&paths.data)?;
         }
+        if hosting.context.is_empty() {
+            let params = json!({"solution": hosting.solution, "name": OWN_NAME,
+                "description": "rooms of this host", "scope": "private"});
+            let context = manager.client.call("context/createContext", params).await?;
+            hosting.context = text(&context, "contextId")?;
+            hosting.store(&paths.data)?;
+        }
+        Self::with_key(url, &hosting)
+    }
+
+    async fn first_key(url: &str, init_token: &str, paths: &Paths) -> anyhow::Result<Hosting> {
         let anonymous = ManagementClient::new(url, None)?;
         let params = json!({"initializationToken": init_token, "name": SCOPE_NOTE});
         let key = anonymous.call("manager/createFirstApiKey", params).await?;
-        let mut hosting = Hosting {
+        let hosting = Hosting {
             api_key_id: text(&key, "id")?,
             api_key_secret: text(&key, "secret")?,
             solution: String::new(),
             context: String::new(),
         };
-        // Stored at once: a second first key is not to be had.
         hosting.store(&paths.data)?;
-        let manager = Self::with_key(url, &hosting)?;
-        let solution =
-            manager.client.call("solution/createSolution", json!({"name": OWN_NAME})).await?;
-        hosting.solution = text(&solution, "solutionId")?;
-        let params = json!({"solution": hosting.solution, "name": OWN_NAME,
-            "description": "rooms of this host", "scope": "private"});
-        let context = manager.client.call("context/createContext", params).await?;
-        hosting.context = text(&context, "contextId")?;
-        hosting.store(&paths.data)?;
-        Self::with_key(url, &hosting)
+        Ok(hosting)
     }
 
     fn with_key(url: &str, hosting: &Hosting) -> anyhow::Result<Self> {
@@ -111,7 +122,7 @@ impl Manager {
         let secret = invite::draw_secret(rng);
         let params = json!({"contextId": self.context.as_str(),
             "tokenHash": hex::encode(invite::token_hash(&secret)),
-            "expires": terms.expires.0, "maxUses": terms.uses});
+            "expires": terms.expires.0, "maxUses": terms.uses, "acl": GUEST_ACL});
         let created = self.client.call("invite/createInvite", params).await?;
         Ok(Invite {
             address: terms.address.to_owned(),
@@ -138,6 +149,9 @@ impl Manager {
         Ok(())
     }
 }
+
+/// What guests may do besides taking part: nothing that fills or empties the host's bridge.
+const GUEST_ACL: &str = "ALLOW ALL\nDENY stream/streamRoomCreate\nDENY stream/streamRoomDeleteMany";
 
 /// What an invite is issued for.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ struct Meta {
 pub fn name(room: &StreamRoom) -> String {
     match serde_json::from_slice::<Meta>(&room.private_meta) {
         Ok(meta) if !meta.name.trim().is_empty() => output::clean(&meta.name),
-        _ => room.stream_room_id.0.clone(),
+        _ => output::clean(room.stream_room_id.as_str()),
     }
 }
 

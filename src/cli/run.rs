@@ -12,6 +12,7 @@ use super::exit::Exit;
 use super::failure;
 use super::logging;
 use super::output::Output;
+use super::output::scrub;
 use super::paths::Paths;
 
 /// Reads the command line, runs the command, prints what went wrong, and answers the exit code.
@@ -24,7 +25,7 @@ pub fn run() -> ExitCode {
             let (exit, message) = failure::explain(&error);
             tracing::error!(error = ?error, "the command failed");
             output.event(&json!({"event": "error", "message": message, "code": exit as u8}));
-            Output::note(&format!("conclave: {message}"));
+            Output::note(&format!("conclave: {}", scrub(&message)));
             exit.into()
         }
     }

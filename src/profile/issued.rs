@@ -79,6 +79,16 @@ impl IssuedInvites {
         file::write_toml(&self.path, &self.stored)
     }
 
+    /// Forgets an invite, which then vouches for nobody any more.
+    ///
+    /// # Errors
+    ///
+    /// [`ProfileError::Io`].
+    pub fn remove(&mut self, id: &str) -> Result<(), ProfileError> {
+        self.stored.invite.retain(|issued| issued.id != id);
+        file::write_toml(&self.path, &self.stored)
+    }
+
     /// All of them, oldest first.
     #[must_use]
     pub fn list(&self) -> &[IssuedInvite] {

@@ -53,7 +53,7 @@ pub async fn run(
     let invite = issue(&session, &room, host, &mut issued).await?;
     let link = invite.to_string();
     file::write_private(&session.profile.paths.data.join("invite.txt"), link.as_bytes())?;
-    let gate = open_gate(&session, issued, host.admit).await?;
+    let gate = open_gate(&session, host.admit).await?;
     if !host.headless.headless {
         let start = tui::Start {
             room: Some(room.stream_room_id.clone()),
@@ -82,6 +82,7 @@ pub async fn run(
         events,
         room: room.stream_room_id,
         gate: Some(gate),
+        asks: host.admit == Admit::Ask,
         duration: host.headless.duration,
     };
     let result = headless.run().await;
@@ -90,16 +91,13 @@ pub async fn run(
 }
 
 /// Starts answering guests of this session.
-pub async fn open_gate(
-    session: &Session,
-    invites: IssuedInvites,
-    policy: Admit,
-) -> anyhow::Result<GateHandle> {
+pub async fn open_gate(session: &Session, policy: Admit) -> anyhow::Result<GateHandle> {
     let gate = Gate {
         connection: session.connection.clone(),
         api: session.api.clone(),
         context: session.context.clone(),
-        invites,
+        data: session.profile.paths.data.clone(),
+        me: session.own_user(),
         known: Arc::clone(&session.keys),
         policy,
     };

@@ -15,6 +15,7 @@ use crate::cli::provision::Manager;
 use crate::cli::session::Profile;
 use crate::cli::session::Session;
 use crate::profile::Hosting;
+use crate::profile::IssuedInvites;
 
 /// Talks to the embedded bridge, wherever it runs.
 pub async fn run(
@@ -39,6 +40,7 @@ pub async fn run(
         }
         Invites::Revoke { id } => {
             manager.revoke_invite(id).await.with_context(|| format!("revoking {}", clean(id)))?;
+            IssuedInvites::load(&paths.data)?.remove(id)?;
             let line = json!({"event": "invite_revoked", "id": id});
             output.result(&line, || format!("invite {} is revoked", clean(id)));
         }

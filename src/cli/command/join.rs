@@ -29,6 +29,7 @@ use crate::model::EventKind;
 use crate::model::StreamRoom;
 use crate::model::UserWithPubKey;
 use crate::profile::Invite;
+use crate::profile::known_keys::Standing;
 
 use super::tui;
 
@@ -79,6 +80,7 @@ pub async fn run(
         events,
         room: room.stream_room_id,
         gate: None,
+        asks: false,
         duration: join.headless.duration,
     };
     let result = headless.run().await;
@@ -144,8 +146,13 @@ async fn wait_for_admission(
     invite: &Invite,
     output: Output,
 ) -> anyhow::Result<Option<StreamRoom>> {
-    let inviter =
-        UserWithPubKey { user_id: session.user.clone(), pub_key: invite.inviter_key.to_base58() };
+    let inviter = admission::inviter(&session.connection, invite).await?;
+    // The invite came from them directly, so their key is verified by it.
+    if session.keys.remember(&invite.context, &inviter, true)? == Standing::Changed {
+        let text = "the bridge presents another key for your host than before; do not go on, and ask \
+                    them what has happened";
+        return Err(Failure::new(Exit::Denied, text).into());
+    }
     let mut events = session.connection.events();
     let context = &invite.context;
     let answers = format!("context/custom/{}|contextId={context}", admission::CHANNEL);
@@ -214,7 +221,19 @@ async fn open_room(session: &Session, invite: &Invite) -> anyhow::Result<Option<
             let text = "the room is closed for good; ask the host for an invite to a new one";
             Err(Failure::new(Exit::RoomUnavailable, text).into())
         }
-        Ok(room) if room.status_code == 0 => Ok(Some(room)),
+        Ok(room) if room.status_code == 0 => {
+            let users = admission::all_users(&session.connection, &invite.context).await?;
+            let author = users.into_iter().find(|user| user.user_id == room.last_modifier);
+            let verified = author.is_some_and(|author| {
+                session.keys.standing(&invite.context, &author) == Standing::Verified
+            });
+            if verified {
+                return Ok(Some(room));
+            }
+            let text = "the room was last changed by somebody whose key you have not verified, so it \
+                        may not be the one you were invited to; ask your host for a new invite";
+            Err(Failure::new(Exit::Denied, text).into())
+        }
         Ok(room) => {
             let text = format!(
                 "the room can't be verified (status {:#010x}): its keys or metadata were not made by \

@@ -20,7 +20,6 @@ use crate::cli::session::Profile;
 use crate::cli::session::Session;
 use crate::cli::surroundings::Here;
 use crate::model::StreamRoomId;
-use crate::profile::IssuedInvites;
 use crate::ui;
 use crate::ui::SessionConfig;
 use crate::ui::UiConfig;
@@ -61,9 +60,8 @@ pub async fn run(
 ) -> anyhow::Result<()> {
     let profile = Profile::open(paths, global.name.as_deref())?;
     let choice = Choice::new(sound, &profile.settings)?;
-    let issued = IssuedInvites::load(&profile.paths.data)?;
     let session = Session::resume(profile).await?;
-    let gate = host::open_gate(&session, issued, Admit::Ask).await?;
+    let gate = host::open_gate(&session, Admit::Ask).await?;
     let start = Start { room: None, invite: None, gate: Some(gate), choice, muted: sound.muted };
     show(session, screen, start).await
 }
@@ -170,6 +168,7 @@ async fn in_the_interfaces_words(notice: Notice, api: &crate::api::StreamApi) ->
                 room,
             })
         }
+        Notice::Withdrawn(id, _) => Event::AdmissionWithdrawn(AdmissionId(id)),
         Notice::Admitted(request) => note(Severity::Good, format!("{} is let in", request.name)),
         Notice::Denied(request) => note(Severity::Info, format!("{} is kept out", request.name)),
         Notice::Failed(request, reason) => {

@@ -145,8 +145,8 @@ impl CallTask {
                     Some(Order::SetMuted(wanted)) => muted = wanted,
                     Some(Order::SetDevices(_)) => {}
                     None => {
-                        // The bridge may know us as joined already, or never have heard of us.
-                        let _ = self.streams.leave_stream_room(&room).await;
+                        // A join that is under way can't be taken back half done.
+                        joining.await?.leave().await?;
                         return Ok(None);
                     }
                 }

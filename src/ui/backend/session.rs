@@ -283,6 +283,7 @@ impl Backend for SessionBackend {
                 }
             }
             Effect::SetMuted(muted) => {
+                self.muted = muted;
                 shared.surroundings.cue(if muted { Cue::Muted } else { Cue::Unmuted });
                 self.order(Order::SetMuted(muted));
             }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use conclave::crypto::frame::claimed_level;
 use conclave::media::AudioFrame;
 use conclave::media::EncodedFrame;
+use conclave::media::jitter::MIN_DELAY;
 use conclave::media::pipeline::AudioReceiver;
 use conclave::media::pipeline::AudioSender;
 use conclave::media::pipeline::ReceiverStats;
