@@ -12,6 +12,7 @@ use crate::crypto::sign::SIGNATURE_BYTES;
 use crate::model::Timestamp;
 use crate::wire::pson;
 use crate::wire::pson::Dictionary;
+use crate::wire::pson::Limits;
 use crate::wire::pson::Value;
 
 /// What official clients call themselves.
@@ -114,7 +115,8 @@ pub(super) fn encode_ticket_request(count: i64) -> Vec<u8> {
 impl ClientPacket {
     /// Reads a packet; the error is the text of the ALERT.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
-        let value = pson::decode(bytes, Dictionary::Static).map_err(|_| INVALID_PSON)?;
+        let value = pson::decode_with(bytes, Dictionary::Static, Limits::HANDSHAKE)
+            .map_err(|_| INVALID_PSON)?;
         let Value::Object(members) = value else { return Err(INVALID_PARAMS) };
         let mut fields = Fields(members);
         let kind = fields.text("type", 1, 32)?.ok_or(INVALID_PARAMS)?;

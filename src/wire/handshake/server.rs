@@ -64,6 +64,10 @@ pub struct ServerExchange {
     reading_encrypted: bool,
     first: bool,
     ended: bool,
+    /// Tickets were asked for; once is enough for one message.
+    tickets_asked: bool,
+    /// The session was restored by a ticket, which anybody on the way could read.
+    restored: bool,
     open: Option<Question>,
 }
 
@@ -138,6 +142,8 @@ impl ServerExchange {
             reading_encrypted: false,
             first: true,
             ended: false,
+            tickets_asked: false,
+            restored: false,
             open: None,
         }
     }
@@ -221,7 +227,8 @@ impl ServerExchange {
                 self.open = Some(Question::Ticket { ticket_id, client_random });
                 Some(step)
             }
-            ClientPacket::TicketRequest { count } if self.session => {
+            ClientPacket::TicketRequest { count } if self.may_ask_for_tickets() => {
+                self.tickets_asked = true;
                 self.open = Some(Question::Tickets);
                 Some(Step::IssueTickets { count: usize::try_from(count).unwrap_or(0) })
             }
@@ -230,6 +237,12 @@ impl ServerExchange {
                 None
             }
         }
+    }
+
+    /// After a login the request follows in the clear, as the login itself; after a ticket it
+    /// must prove that its sender holds the secret.
+    const fn may_ask_for_tickets(&self) -> bool {
+        self.session && !self.tickets_asked && (self.reading_encrypted || !self.restored)
     }
 
     /// A call counts only if it was encrypted: whoever reads along knows the ticket, and
@@ -283,6 +296,7 @@ impl ServerExchange {
         match self.open.take() {
             Some(Question::Ticket { ticket_id, client_random }) => {
                 self.begin_session(KeyBlock::derive(master.expose(), &client_random, &ticket_id));
+                self.restored = true;
             }
             _ => self.alert(INTERNAL),
         }

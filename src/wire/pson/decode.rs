@@ -22,13 +22,16 @@ pub struct Limits {
     /// Values in all, keys not counted. A value takes some 32 bytes of memory even when it
     /// takes one on the wire, so this bounds how far a message can blow itself up.
     pub values: usize,
-    /// Bytes in all.
+    /// Bytes in all, and again bytes of text in the value: a text that the input taught is
+    /// copied wherever the input refers to it, in two bytes.
     pub bytes: usize,
 }
 
 impl Limits {
     /// Room for the largest call there is: 16 384 members with their keys.
     pub const FRAME: Self = Self { depth: 64, values: 1 << 19, bytes: 16 << 20 };
+    /// What a stranger may say before it has shown who it is.
+    pub const HANDSHAKE: Self = Self { depth: 8, values: 256, bytes: 64 << 10 };
 }
 
 impl Default for Limits {
@@ -60,7 +63,13 @@ pub fn decode_with(
         return Err(PsonError::TooLarge);
     }
     let words = dictionary.words();
-    let mut reader = Reader { rest: bytes, words, learnt: Vec::new(), values: limits.values };
+    let mut reader = Reader {
+        rest: bytes,
+        words,
+        learnt: Vec::new(),
+        values: limits.values,
+        text: limits.bytes,
+    };
     let value = reader.value(limits.depth)?;
     if reader.rest.is_empty() { Ok(value) } else { Err(PsonError::TrailingBytes) }
 }
@@ -72,6 +81,8 @@ struct Reader<'a> {
     learnt: Vec<&'a str>,
     /// How many values may still come.
     values: usize,
+    /// How many bytes of text may still come.
+    text: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -92,7 +103,7 @@ impl<'a> Reader<'a> {
             tag::DOUBLE => Value::Double(f64::from_le_bytes(self.fixed()?)),
             tag::BINARY => Value::Binary(self.sized()?.to_vec()),
             tag::EMPTY_TEXT | tag::TEXT | tag::TEXT_ADD | tag::WORD => {
-                Value::Text(self.text(byte)?.to_owned())
+                Value::Text(self.text(byte)?)
             }
             small => Value::Int(unzigzag(u64::from(small))),
         })
@@ -114,7 +125,7 @@ impl<'a> Reader<'a> {
         let mut members = Vec::with_capacity(count.min(RESERVE_MAX));
         for _ in 0..count {
             let byte = self.byte()?;
-            let key = self.text(byte)?.to_owned();
+            let key = self.text(byte)?;
             members.push((key, self.value(depth)?));
         }
         Ok(Value::Object(members))
@@ -133,7 +144,14 @@ impl<'a> Reader<'a> {
         Ok(count)
     }
 
-    fn text(&mut self, byte: u8) -> Result<&'a str, PsonError> {
+    /// A copy of the text that `byte` introduces, if the allowance has room for it.
+    fn text(&mut self, byte: u8) -> Result<String, PsonError> {
+        let text = self.borrowed(byte)?;
+        self.text = self.text.checked_sub(text.len()).ok_or(PsonError::TooLarge)?;
+        Ok(text.to_owned())
+    }
+
+    fn borrowed(&mut self, byte: u8) -> Result<&'a str, PsonError> {
         match byte {
             tag::EMPTY_TEXT => Ok(""),
             tag::TEXT => self.utf8(),

@@ -35,6 +35,29 @@ fn basic_vectors_are_written_and_read() {
 }
 
 #[test]
+fn a_text_that_is_taught_once_and_used_often_is_refused() {
+    // A text, one that joins the dictionary, and a word of the dictionary.
+    const TEXT: u8 = 0xFC;
+    const TEXT_ADD: u8 = 0xFD;
+    const WORD: u8 = 0xFE;
+    let word = Value::text("x".repeat(1 << 20));
+    let taught = encode(&Value::Array(vec![word]), Dictionary::Empty);
+    let limits = Limits { bytes: 8 << 20, ..Limits::FRAME };
+    let bomb = |uses: u8| {
+        let mut bytes = taught.clone();
+        bytes[1] = uses + 1;
+        let at = bytes.iter().position(|byte| *byte == TEXT).unwrap();
+        bytes[at] = TEXT_ADD;
+        for _ in 0..uses {
+            bytes.extend([WORD, 0]);
+        }
+        decode_with(&bytes, Dictionary::Empty, limits)
+    };
+    assert!(bomb(7).is_ok());
+    assert_eq!(bomb(8), Err(PsonError::TooLarge));
+}
+
+#[test]
 fn long_and_floating_vectors_are_read() {
     for case in vector("pson-long")["cases"].as_array().unwrap() {
         let number = Value::Int(case["value"].as_str().unwrap().parse().unwrap());
