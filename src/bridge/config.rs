@@ -56,7 +56,8 @@ pub struct BridgeLimits {
     pub connections_per_address: usize,
     /// Participants of one room.
     pub participants_per_room: usize,
-    /// Failed logins, redemptions and authorisations of one address in a minute.
+    /// Failed redemptions of invitations and authorisations of one address in a minute. Logins
+    /// are not counted: a signature can't be guessed, and people share addresses.
     pub failures_per_minute: u32,
     /// Time between WebSocket pings; a socket that missed one is dead.
     pub ping_interval: Duration,

@@ -1,9 +1,12 @@
 //! One WebSocket: a reader, a worker that carries out requests in order, and a writer.
 //!
-//! The three run as one task. The reader stays ahead of the worker so that pings are answered
+//! Reader and writer run as one task and end with the connection; the worker runs as another,
+//! which the first owns and waits for: a call under way is finished whatever becomes of the
+//! connection, because half a call would leave those in a room whom the other half puts out.
+//!
+//! The reader stays ahead of the worker so that pings are answered
 //! and a dead peer is noticed while a call takes its time; how far ahead is bounded.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
@@ -45,18 +48,27 @@ struct Pending {
 }
 
 /// Serves one WebSocket until it closes, dies or the bridge ends.
-pub async fn run(core: Arc<Core>, socket: WebSocket, address: IpAddr, _counted: Arc<Counted>) {
+pub async fn run(core: Arc<Core>, socket: WebSocket, _counted: Arc<Counted>) {
     let ended = core.ended.child_token();
     let (handle, outbox) = Socket::new(core.next_socket(), ended.clone());
     let (sink, stream) = socket.split();
     let (requests, queue) = mpsc::channel(REQUESTS);
     let alive = AtomicBool::new(true);
-    let origin = Origin { address, socket: Some(Arc::clone(&handle)) };
+    let mut worker = tokio::spawn(work(Arc::clone(&core), Arc::clone(&handle), queue));
+    let mut worked = None;
     tokio::select! {
         () = ended.cancelled() => {}
         () = read(stream, &handle, requests, &alive) => {}
-        () = work(&core, &origin, queue) => {}
+        result = &mut worker => worked = Some(result),
         () = write(&core, sink, outbox, &alive) => {}
+    }
+    ended.cancel();
+    let worked = match worked {
+        Some(result) => result,
+        None => worker.await,
+    };
+    if let Err(error) = worked {
+        tracing::error!(%error, "a call broke off");
     }
     for client in core.notifier.on_socket(handle.id) {
         core.end_client(client).await;
@@ -97,17 +109,23 @@ async fn read(
     }
 }
 
-async fn work(core: &Core, origin: &Origin, mut queue: mpsc::Receiver<Pending>) {
-    let Some(socket) = &origin.socket else { return };
-    while let Some(pending) = queue.recv().await {
+async fn work(core: Arc<Core>, socket: Arc<Socket>, mut queue: mpsc::Receiver<Pending>) {
+    let origin = Origin { socket: Some(Arc::clone(&socket)) };
+    loop {
+        let pending = tokio::select! {
+            biased;
+            () = socket.ended.cancelled() => return,
+            pending = queue.recv() => pending,
+        };
+        // Without the reader there is no socket.
+        let Some(pending) = pending else { return };
         let Ok(ClientMessage::Request { body, .. }) = ClientMessage::parse(&pending.message) else {
             continue;
         };
-        let exchanged = exchange::run(core, origin, body).await;
+        let exchanged = exchange::run(&core, &origin, body).await;
         socket.send(mux::answer(pending.id, &exchanged.bytes).into());
-        exchange::tell(core, exchanged.told);
+        exchange::tell(&core, exchanged.told);
     }
-    // The reader has ended, and with it the socket.
 }
 
 async fn write(

@@ -108,7 +108,7 @@ impl Core {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether an address may try to log in, authorise or redeem.
+    /// Whether an address may try to authorise or redeem.
     #[must_use]
     pub fn may_try(&self, address: IpAddr) -> bool {
         self.failures().allows(address, self.now())

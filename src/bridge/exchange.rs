@@ -3,7 +3,6 @@
 //! [`ServerExchange`] does the protocol; this finds out what it asks for. The same for an
 //! HTTP body and for a WebSocket message.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::OwnedMutexGuard;
@@ -29,14 +28,10 @@ use crate::wire::rpc::RpcError;
 
 /// Calls in one message; official clients send one.
 const CALLS_MAX: usize = 64;
-/// What an address that failed too often is told over a WebSocket.
-const TOO_MANY: &str = "Too many attempts";
 
 /// Where a message came from.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// The address.
-    pub address: IpAddr,
     /// The WebSocket, if it came over one.
     pub socket: Option<Arc<Socket>>,
 }
@@ -48,8 +43,6 @@ pub enum Verdict {
     Answered,
     /// It is noise.
     Garbage,
-    /// The address failed too often to log in now; there is an answer that says so.
-    Refused,
 }
 
 /// What others are to be told once the answer is on its way.
@@ -140,11 +133,6 @@ impl Driver<'_> {
 
     async fn login(&mut self, request: LoginRequest) {
         let core = self.core;
-        if !core.may_try(self.origin.address) {
-            self.verdict = Verdict::Refused;
-            self.exchange.alert(TOO_MANY);
-            return;
-        }
         let pub_key = request.key.to_base58();
         let solution = request.solution.clone().map(SolutionId);
         let (key, wanted) = (pub_key.clone(), solution.clone());
@@ -183,8 +171,6 @@ impl Driver<'_> {
                 {
                     sessions.release(nonce);
                 }
-                drop(sessions);
-                core.failed(self.origin.address);
             }
         }
     }

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::net::Ipv6Addr;
 
 use crate::model::Timestamp;
 
@@ -31,7 +32,7 @@ impl FailureLimit {
     #[must_use]
     pub fn allows(&self, address: IpAddr, now: Timestamp) -> bool {
         self.windows
-            .get(&address.to_canonical())
+            .get(&network(address))
             .is_none_or(|(start, count)| now.0 - start.0 >= WINDOW_MS || *count < self.max)
     }
 
@@ -43,11 +44,20 @@ impl FailureLimit {
                 self.windows.clear();
             }
         }
-        let window = self.windows.entry(address.to_canonical()).or_insert((now, 0));
+        let window = self.windows.entry(network(address)).or_insert((now, 0));
         if now.0 - window.0.0 >= WINDOW_MS {
             *window = (now, 0);
         }
         window.1 = window.1.saturating_add(1);
+    }
+}
+
+/// Who counts as one: an IPv4 address, or the network of an IPv6 address, within which
+/// addresses cost nothing.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::from(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -65,5 +75,13 @@ mod tests {
         assert!(!limit.allows(address, Timestamp(2)));
         assert!(limit.allows(IpAddr::from([192, 0, 2, 2]), Timestamp(2)));
         assert!(limit.allows(address, Timestamp(WINDOW_MS)));
+    }
+
+    #[test]
+    fn addresses_of_one_network_count_as_one() {
+        let mut limit = FailureLimit::new(1);
+        limit.failed("2001:db8::1".parse().unwrap(), Timestamp(0));
+        assert!(!limit.allows("2001:db8::2".parse().unwrap(), Timestamp(1)));
+        assert!(limit.allows("2001:db8:0:1::1".parse().unwrap(), Timestamp(1)));
     }
 }

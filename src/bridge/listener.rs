@@ -35,11 +35,13 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::authority::SignedPart;
 use super::conn;
 use super::core::Core;
+use super::deadline::Deadline;
 use super::exchange;
 use super::exchange::Origin;
 use super::exchange::Verdict;
@@ -69,7 +71,6 @@ pub struct Listener {
 /// A connection that became a WebSocket and wants a task of the listener.
 struct Upgraded {
     socket: WebSocket,
-    address: IpAddr,
     counted: Arc<Counted>,
 }
 
@@ -86,6 +87,26 @@ struct Connection {
     address: IpAddr,
     counted: Arc<Counted>,
     upgraded: mpsc::Sender<Upgraded>,
+    /// Calls under way. They belong to the connection's task, which ends after them, and not
+    /// to the handlers, which end as soon as the client hangs up.
+    calls: Arc<Mutex<JoinSet<()>>>,
+}
+
+impl Connection {
+    /// Carries out a call to its end, even if nobody waits for its answer any more; `None` if
+    /// it broke off.
+    async fn finish<T: Send + 'static>(
+        &self,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> Option<T> {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            while calls.try_join_next().is_some() {}
+            calls.spawn(async move { drop(answer.send(call.await)) });
+        }
+        answered.await.ok()
+    }
 }
 
 impl Drop for Counted {
@@ -115,8 +136,8 @@ impl Listener {
             tokio::select! {
                 () = self.core.ended.cancelled() => break,
                 Some(_) = tasks.join_next() => {}
-                Some(Upgraded { socket, address, counted }) = sockets.recv() => {
-                    tasks.spawn(conn::run(Arc::clone(&self.core), socket, address, counted));
+                Some(Upgraded { socket, counted }) = sockets.recv() => {
+                    tasks.spawn(conn::run(Arc::clone(&self.core), socket, counted));
                 }
                 accepted = self.socket.accept() => match accepted {
                     Ok((stream, peer)) => {
@@ -159,7 +180,9 @@ impl Listener {
         upgraded: mpsc::Sender<Upgraded>,
     ) -> impl Future<Output = ()> + use<> {
         let core = Arc::clone(&self.core);
-        let connection = Connection { address, counted: Arc::new(counted), upgraded };
+        let calls = Arc::default();
+        let connection =
+            Connection { address, counted: Arc::new(counted), upgraded, calls: Arc::clone(&calls) };
         async move {
             if let Err(error) = stream.set_nodelay(true) {
                 tracing::debug!(%error, "nodelay");
@@ -168,6 +191,7 @@ impl Listener {
                 .fallback(handle)
                 .layer(Extension(connection))
                 .with_state(Arc::clone(&core));
+            let stream = Deadline::new(stream, core.config.limits.transfer_timeout);
             let serving = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(core.config.limits.head_timeout)
@@ -182,6 +206,9 @@ impl Listener {
                     }
                 }
             }
+            let mut calls =
+                std::mem::take(&mut *calls.lock().unwrap_or_else(PoisonError::into_inner));
+            while calls.join_next().await.is_some() {}
         }
     }
 }
@@ -230,7 +257,7 @@ async fn body(core: &Core, body: Body) -> Result<Bytes, StatusCode> {
     }
 }
 
-async fn frames(core: &Core, connection: &Connection, request: Request) -> Response {
+async fn frames(core: &Arc<Core>, connection: &Connection, request: Request) -> Response {
     if content_type(&request).is_some_and(|kind| kind != "application/octet-stream") {
         return answer_json(StatusCode::BAD_REQUEST, &json!({"msg": "Invalid transport type"}));
     }
@@ -238,21 +265,22 @@ async fn frames(core: &Core, connection: &Connection, request: Request) -> Respo
         Ok(bytes) => bytes,
         Err(status) => return status.into_response(),
     };
-    let origin = Origin { address: connection.address, socket: None };
-    let exchanged = exchange::run(core, &origin, &bytes).await;
-    let response = match exchanged.verdict {
-        Verdict::Answered => {
+    match connection.finish(exchange_whole(Arc::clone(core), bytes)).await {
+        Some((Verdict::Answered, answer)) => {
             let headers = [(header::CONTENT_TYPE, "application/octet-stream")];
-            (StatusCode::OK, headers, exchanged.bytes).into_response()
+            (StatusCode::OK, headers, answer).into_response()
         }
-        Verdict::Garbage => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-        Verdict::Refused => StatusCode::TOO_MANY_REQUESTS.into_response(),
-    };
-    exchange::tell(core, exchanged.told);
-    response
+        Some((Verdict::Garbage, _)) | None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
-async fn manage(core: &Core, connection: &Connection, request: Request) -> Response {
+async fn exchange_whole(core: Arc<Core>, message: Bytes) -> (Verdict, Vec<u8>) {
+    let exchanged = exchange::run(&core, &Origin { socket: None }, &message).await;
+    exchange::tell(&core, exchanged.told);
+    (exchanged.verdict, exchanged.bytes)
+}
+
+async fn manage(core: &Arc<Core>, connection: &Connection, request: Request) -> Response {
     if content_type(&request).is_some_and(|kind| kind != "application/json") {
         return answer_json(StatusCode::BAD_REQUEST, &json!({"msg": "Invalid transport type"}));
     }
@@ -261,14 +289,18 @@ async fn manage(core: &Core, connection: &Connection, request: Request) -> Respo
         Ok(bytes) => bytes,
         Err(status) => return status.into_response(),
     };
-    let authorization = parts.headers.get(header::AUTHORIZATION);
-    let signed = SignedPart { method: "POST", path: parts.uri.path(), body: &bytes };
-    let request = management::Request {
-        address: connection.address,
-        authorization: authorization.and_then(|value| value.to_str().ok()),
-        signed,
+    let (core, address) = (Arc::clone(core), connection.address);
+    let call = async move {
+        let authorization = parts.headers.get(header::AUTHORIZATION);
+        let signed = SignedPart { method: "POST", path: parts.uri.path(), body: &bytes };
+        let authorization = authorization.and_then(|value| value.to_str().ok());
+        let request = management::Request { address, authorization, signed };
+        management::handle(&core, request).await
     };
-    answer_json(StatusCode::OK, &management::handle(core, request).await)
+    match connection.finish(call).await {
+        Some(answer) => answer_json(StatusCode::OK, &answer),
+        None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 fn is_upgrade(request: &Request) -> bool {
@@ -287,8 +319,8 @@ async fn upgrade(connection: Connection, request: Request) -> Response {
         Err(refusal) => return refusal.into_response(),
     };
     upgrade.max_message_size(BODY_MAX).max_frame_size(BODY_MAX).on_upgrade(async move |socket| {
-        let Connection { address, counted, upgraded } = connection;
+        let Connection { counted, upgraded, .. } = connection;
         // A listener that has ended takes no sockets any more; this one just closes.
-        drop(upgraded.send(Upgraded { socket, address, counted }).await);
+        drop(upgraded.send(Upgraded { socket, counted }).await);
     })
 }

@@ -9,6 +9,7 @@ mod authority;
 pub mod config;
 mod conn;
 mod core;
+mod deadline;
 pub mod error;
 mod exchange;
 mod handle;

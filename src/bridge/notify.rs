@@ -40,6 +40,8 @@ const OUTBOX: usize = 1024;
 const OUTBOX_BYTES: usize = 16 * 1024 * 1024;
 /// Sessions on one socket.
 const SESSIONS_PER_SOCKET: usize = 1024;
+/// Anonymous sessions on one socket: they can do nothing there.
+const ANONYMOUS_PER_SOCKET: usize = 4;
 /// Subscriptions of one session.
 const SUBSCRIPTIONS: usize = 128;
 /// Channel ids are random below this.
@@ -177,7 +179,10 @@ impl Notifier {
         if sessions.iter().any(|session| session.belongs_to(peer)) {
             return Err(ServiceError::WebSocketAlreadyAuthorized);
         }
-        if sessions.len() >= SESSIONS_PER_SOCKET {
+        let strangers = sessions.iter().filter(|session| session.identity.is_none()).count();
+        if sessions.len() >= SESSIONS_PER_SOCKET
+            || (peer.identity.is_none() && strangers >= ANONYMOUS_PER_SOCKET)
+        {
             return Err(ServiceError::TooManyWsChannels);
         }
         if let Some(first) = sessions.first() {
@@ -287,7 +292,10 @@ impl Notifier {
             return Err(ServiceError::TooManyChannels);
         }
         let ids: Vec<String> = queries.iter().map(|_| new_id()).collect();
-        session.subscriptions.extend(ids.iter().cloned().zip(queries));
+        // No event is for strangers, so there is nothing to remember.
+        if session.identity.is_some() {
+            session.subscriptions.extend(ids.iter().cloned().zip(queries));
+        }
         Ok(ids)
     }
 

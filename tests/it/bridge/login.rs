@@ -103,21 +103,20 @@ async fn a_forged_signature_is_refused() {
 }
 
 #[tokio::test]
-async fn failed_logins_are_limited_per_address() {
+async fn failed_logins_keep_nobody_else_out() {
     let mut config = config();
     config.limits.failures_per_minute = 3;
     let world = World::with(config).await;
-    for _ in 0..3 {
+    world.add("alice", &key(1)).await;
+    for _ in 0..6 {
         assert_eq!(alert(world.login(&key(9)).await), "User doesn't exist");
     }
-    let (_, body) = Login::of_user(&key(9), &world.solution, None, now(), &mut rand::rng());
-    let answer = world.raw("POST /api/v2.0 HTTP/1.1", &body).await;
-    assert!(answer.starts_with("HTTP/1.1 429"), "{answer}");
+    assert!(world.login(&key(1)).await.is_ok());
     world.bridge.shutdown().await;
 }
 
 #[tokio::test]
-async fn tickets_can_be_replayed_until_logout() {
+async fn tickets_work_once_until_logout() {
     let world = World::new().await;
     let mut client = world.join("alice", 1).await;
     let server = client.session.server();
@@ -129,11 +128,10 @@ async fn tickets_can_be_replayed_until_logout() {
     let answer = world.post(body.clone()).await;
     let opened = exchange.open(&answer, now()).unwrap();
     assert_eq!(opened.response.unwrap().result.unwrap(), "pong");
-    assert_eq!(world.post(body.clone()).await.len(), answer.len());
+    let again = world.post(body).await;
+    assert!(again.ends_with(b"Invalid ticket"), "{again:?}");
 
     assert_eq!(client.call("logout", json!({})).await.unwrap(), "OK");
-    let gone = world.post(body).await;
-    assert!(gone.ends_with(b"Invalid ticket"), "{gone:?}");
     let (body, exchange) = client.session.seal(&ping, now(), &mut rand::rng()).unwrap();
     let answer = world.post(body).await;
     assert_eq!(alert(exchange.open(&answer, now())), "Invalid ticket");
