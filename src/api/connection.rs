@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::crypto::CryptoError;
 use crate::crypto::dio::BridgeIdentity;
 use crate::crypto::dio::Place;
 use crate::crypto::event as custom_event;
@@ -37,6 +38,7 @@ use crate::wire::dto::context::ContextList;
 use crate::wire::dto::context::ContextListUsers;
 use crate::wire::dto::context::ContextSendCustomEvent;
 use crate::wire::dto::context::UserKey;
+use crate::wire::dto::stream_room;
 
 use super::dispatch::Dispatcher;
 use super::dispatch::RoomSignal;
@@ -44,9 +46,11 @@ use super::error::ApiError;
 use super::event_queue::EventHub;
 use super::event_queue::EventQueue;
 use super::event_queue::Filter;
+use super::key_ring::Anchor;
 use super::query;
 use super::room;
 use super::room::Author;
+use super::room::Opened;
 use super::rpc::rpc;
 use super::stream_api::StreamApi;
 use super::users::UserDirectory;
@@ -65,6 +69,8 @@ pub(super) struct Core {
     pub(super) loopback: bool,
     /// Subscriptions that the application made, as opposed to those of joined rooms.
     application: Mutex<HashSet<SubscriptionId>>,
+    /// What never changes about each room, as it was first seen.
+    anchors: Mutex<HashMap<StreamRoomId, Anchor>>,
     /// Who this key is in each Context.
     own_ids: Mutex<HashMap<ContextId, UserId>>,
     /// Joined rooms that want to hear of re-offers, keys and reconnections.
@@ -88,6 +94,22 @@ impl Core {
         let mut ids = self.own_ids.lock().unwrap_or_else(PoisonError::into_inner);
         ids.insert(context.clone(), user.clone());
         Ok(user)
+    }
+
+    /// Opens a room. One that is not what it was when it was first seen does not verify:
+    /// somebody who does not know its secret has replaced it.
+    pub(super) async fn open(&self, sealed: &stream_room::StreamRoom) -> Opened {
+        let context = ContextId(sealed.context_id.clone());
+        self.users.prepare(&self.session, &context, &room::authors(sealed)).await;
+        let opened = room::open(sealed, &self.key, |request| self.users.accepts(request));
+        let Some(trusted) = &opened.trusted else { return opened };
+        let mut anchors = self.anchors.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = &opened.room.stream_room_id;
+        if *anchors.entry(id.clone()).or_insert_with(|| trusted.anchor()) == trusted.anchor() {
+            return opened;
+        }
+        tracing::warn!(room = %id, "the bridge shows another room under the id of a known one");
+        room::refused(sealed, &CryptoError::RoomKeyValidation)
     }
 
     /// This user as an author of signed statements.
@@ -184,6 +206,7 @@ impl Connection {
             users,
             loopback,
             application: Mutex::default(),
+            anchors: Mutex::default(),
             own_ids: Mutex::default(),
             rooms: Mutex::default(),
         });

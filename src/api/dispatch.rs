@@ -7,7 +7,6 @@ use tokio::sync::mpsc;
 
 use crate::crypto::event as custom_event;
 use crate::crypto::event::ReceivedEvent;
-use crate::crypto::frame::FrameKeys;
 use crate::crypto::key::PublicKey;
 use crate::model::ContextId;
 use crate::model::Event;
@@ -26,6 +25,7 @@ use crate::wire::dto::event::Payload;
 
 use super::connection::Core;
 use super::dedup::Deduplicator;
+use super::key_ring::RoomKeys;
 use super::room;
 
 /// Signals from the dispatcher to one joined room. When full, the dispatcher waits: the
@@ -42,13 +42,8 @@ pub(super) enum RoomSignal {
         /// What it offers.
         sdp: String,
     },
-    /// A verified update of the room: its version and its keys now.
-    Keys {
-        /// Which version.
-        version: i64,
-        /// Seal with the current one at once.
-        keys: Arc<FrameKeys>,
-    },
+    /// A verified update of the room: its keys now. Seal with the current one at once.
+    Keys(Box<RoomKeys>),
 }
 
 /// The task.
@@ -123,15 +118,13 @@ impl Dispatcher {
     /// Opens a room; if it is joined, its keys take effect before anything else is done.
     async fn open_room(&self, sealed: &dto::stream_room::StreamRoom) -> StreamRoom {
         let core = &self.core;
-        let context = ContextId(sealed.context_id.clone());
-        core.users.prepare(&core.session, &context, &room::authors(sealed)).await;
-        let opened = room::open(sealed, &core.key, |request| core.users.accepts(request));
+        let opened = core.open(sealed).await;
         if let Some(trusted) = &opened.trusted
             && let Some(signals) = core.room_signals(&opened.room.stream_room_id)
         {
-            let (version, keys) = (opened.room.version, trusted.frame_keys());
+            let keys = Box::new(trusted.room_keys(opened.room.version));
             // A room that is being left needs no keys.
-            let _ = signals.send(RoomSignal::Keys { version, keys }).await;
+            let _ = signals.send(RoomSignal::Keys(keys)).await;
         }
         opened.room
     }

@@ -14,7 +14,6 @@ use tokio::time::MissedTickBehavior;
 use tokio::time::interval;
 
 use crate::crypto::data_message::DataCryptor;
-use crate::crypto::frame::FrameKeys;
 use crate::model::CallStats;
 use crate::model::StreamId;
 use crate::model::StreamInfo;
@@ -29,9 +28,13 @@ use crate::wire::dto::stream::StreamList;
 
 use super::audio::AudioHandle;
 use super::audio::RoomToken;
+use super::audio::VersionedKeys;
 use super::connection::Core;
 use super::dispatch::RoomSignal;
 use super::error::ApiError;
+use super::key_ring::KeyRing;
+use super::key_ring::Refusal;
+use super::key_ring::RoomKeys;
 use super::listener::Listeners;
 use super::publish::PublishCommand;
 use super::subscribe::SubscribeCommand;
@@ -59,8 +62,7 @@ pub(super) struct Room {
 
 /// Keys, and what is sealed with them besides sound.
 struct Media {
-    version: i64,
-    keys: Arc<FrameKeys>,
+    ring: KeyRing,
     data: DataCryptor,
     data_dropped: u64,
 }
@@ -72,9 +74,10 @@ impl Room {
         token: RoomToken,
         core: Arc<Core>,
         audio: AudioHandle,
-        (version, keys): (i64, Arc<FrameKeys>),
+        keys: RoomKeys,
     ) -> Self {
-        let data = DataCryptor::new(Arc::clone(&keys));
+        let data = DataCryptor::new(Arc::clone(&keys.frame));
+        let ring = KeyRing::new(keys);
         Self {
             id,
             me,
@@ -82,7 +85,7 @@ impl Room {
             core,
             audio,
             listeners: Listeners::default(),
-            media: Mutex::new(Media { version, keys, data, data_dropped: 0 }),
+            media: Mutex::new(Media { ring, data, data_dropped: 0 }),
             publisher: Mutex::default(),
             subscriber: Mutex::default(),
             publishers: Mutex::default(),
@@ -95,23 +98,31 @@ impl Room {
     }
 
     /// The keys in force.
-    pub(super) fn keys(&self) -> Arc<FrameKeys> {
-        Arc::clone(&self.media().keys)
+    pub(super) fn keys(&self) -> VersionedKeys {
+        let media = self.media();
+        let keys = media.ring.keys();
+        VersionedKeys { version: keys.version, keys: Arc::clone(&keys.frame) }
     }
 
     /// Puts the keys of a newer version of the room in force, for sound and for messages.
-    /// An older version than the one known is a replay and changes nothing.
-    pub(super) async fn set_keys(&self, version: i64, keys: Arc<FrameKeys>) {
+    /// What is no continuation of the room as it is known changes nothing.
+    pub(super) async fn set_keys(&self, keys: RoomKeys) -> Result<(), Refusal> {
+        let (version, frame) = (keys.version, Arc::clone(&keys.frame));
         {
             let mut media = self.media();
-            if version < media.version {
-                return;
+            if let Err(refusal) = media.ring.accept(keys) {
+                if refusal != Refusal::Outdated {
+                    tracing::warn!(
+                        room = %self.id, version, reason = %refusal,
+                        "the bridge offers keys that are not accepted"
+                    );
+                }
+                return Err(refusal);
             }
-            media.version = version;
-            media.data.set_keys(Arc::clone(&keys));
-            media.keys = Arc::clone(&keys);
+            media.data.set_keys(Arc::clone(&frame));
         }
-        self.audio.set_keys(self.token, keys).await;
+        self.audio.set_keys(self.token, VersionedKeys { version, keys: frame }).await;
+        Ok(())
     }
 
     /// Seals a message under the current key.
@@ -288,8 +299,9 @@ impl Keeper {
             tokio::select! {
                 signal = self.signals.recv() => match signal {
                     None => break,
-                    Some(RoomSignal::Keys { version, keys }) => {
-                        self.room.set_keys(version, keys).await;
+                    Some(RoomSignal::Keys(keys)) => {
+                        // A refusal has been noted, and the call goes on with its keys.
+                        let _ = self.room.set_keys(*keys).await;
                     }
                     Some(RoomSignal::Reoffer { session, sdp }) => {
                         let Some(subscribe) = self.subscribe.upgrade() else { break };

@@ -13,6 +13,7 @@ mod endpoint;
 mod error;
 mod event_queue;
 mod joined;
+mod key_ring;
 mod listener;
 mod management;
 mod presence;

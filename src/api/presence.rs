@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::crypto::frame::FrameKeys;
+use crate::crypto::CryptoError;
 use crate::model::CallStats;
 use crate::model::StreamPublishResult;
 use crate::model::StreamRoom;
@@ -25,6 +25,8 @@ use super::error::ApiError;
 use super::joined::Joined;
 use super::joined::Keeper;
 use super::joined::Room;
+use super::key_ring::Refusal;
+use super::key_ring::RoomKeys;
 use super::publish::PublishCommand;
 use super::query;
 use super::room::Opened;
@@ -42,19 +44,17 @@ impl StreamApi {
     pub(super) async fn enter(&self, id: &StreamRoomId) -> Result<Arc<Joined>, ApiError> {
         let core = self.core();
         let (signals, signal_queue) = mpsc::channel(dispatch::ROOM_SIGNALS);
+        let channels = query::room_channels(id)?;
         core.register_room(id.clone(), signals);
         // First the events, then the room: nobody who comes meanwhile is missed.
-        let subscribing = core.session.subscribe(query::room_channels(id)?);
+        let subscribing = core.session.subscribe(channels);
         let (fetched, subscribed) = tokio::join!(self.fetch(id), subscribing);
-        let subscriptions = subscribed?;
+        let subscriptions = subscribed.inspect_err(|_| core.unregister_room(id))?;
         let entered = async {
             let (_, opened) = fetched?;
             let keys = keys_of(&opened)?;
             let me = core.own_id(&opened.room.context_id).await?;
-            core.call(&StreamRoomJoin { stream_room_id: id.0.clone() }).await.map_err(|error| {
-                let closed = error.code() == Some(code::STREAM_ROOM_CLOSED);
-                if closed { ApiError::RoomClosed(id.clone()) } else { error }
-            })?;
+            self.tell_join(id).await?;
             Ok((me, keys))
         };
         match entered.await {
@@ -74,6 +74,14 @@ impl StreamApi {
         }
     }
 
+    async fn tell_join(&self, id: &StreamRoomId) -> Result<(), ApiError> {
+        let joining = self.core().call(&StreamRoomJoin { stream_room_id: id.0.clone() }).await;
+        joining.map(drop).map_err(|error| {
+            let closed = error.code() == Some(code::STREAM_ROOM_CLOSED);
+            if closed { ApiError::RoomClosed(id.clone()) } else { error }
+        })
+    }
+
     /// Enters a room again and publishes the same as before on a new connection.
     pub(super) async fn reenter(
         &self,
@@ -89,9 +97,14 @@ impl StreamApi {
         let (fetched, done) = tokio::join!(self.fetch(room), resetting);
         done?;
         let (_, opened) = fetched?;
-        let (version, keys) = keys_of(&opened)?;
-        joined.room.set_keys(version, keys).await;
-        self.core().call(&StreamRoomJoin { stream_room_id: room.0.clone() }).await?;
+        match joined.room.set_keys(keys_of(&opened)?).await {
+            Ok(()) | Err(Refusal::Outdated) => {}
+            Err(Refusal::AnotherRoom | Refusal::Replayed) => {
+                let status = CryptoError::RoomKeyValidation.code();
+                return Err(ApiError::Untrusted { room: room.clone(), status });
+            }
+        }
+        self.tell_join(room).await?;
         match joined.publisher() {
             Some(publish) if self.local().is_published(room) => {
                 ask(&publish, |reply| PublishCommand::Republish { reply }).await.map(Some)
@@ -155,12 +168,12 @@ fn start(
     Joined { room, subscriptions, subscribe, publish, stats, tasks }
 }
 
-fn keys_of(opened: &Opened) -> Result<(i64, Arc<FrameKeys>), ApiError> {
+fn keys_of(opened: &Opened) -> Result<RoomKeys, ApiError> {
     let trusted = opened.trusted.as_ref().ok_or_else(|| untrusted(&opened.room))?;
     if opened.room.closed {
         return Err(ApiError::RoomClosed(opened.room.stream_room_id.clone()));
     }
-    Ok((opened.room.version, trusted.frame_keys()))
+    Ok(trusted.room_keys(opened.room.version))
 }
 
 pub(super) fn untrusted(room: &StreamRoom) -> ApiError {

@@ -292,12 +292,13 @@ impl Room {
         sink: AudioSink,
         muted: bool,
     ) -> Result<(), ApiError> {
-        let sender = AudioSender::new(self.keys(), rand::random());
+        let keys = self.keys();
+        let sender = AudioSender::new(Arc::clone(&keys.keys), rand::random());
         let mut sender = sender.map_err(|error| ApiError::Media(error.to_string()))?;
         sender.set_muted(muted);
         let (room, user) = (self.token, self.me.clone());
         let microphone = Microphone { room, user, input, sender, sink };
-        self.audio.add_microphone(handle, microphone).await;
+        self.audio.add_microphone(handle, microphone, keys).await;
         Ok(())
     }
 }

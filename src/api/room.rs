@@ -15,6 +15,7 @@ use crate::crypto::dio::Origin;
 use crate::crypto::dio::Place;
 use crate::crypto::dio::RandomId;
 use crate::crypto::frame::FrameKeys;
+use crate::crypto::hash;
 use crate::crypto::key::PrivateKey;
 use crate::crypto::key::PublicKey;
 use crate::crypto::meta;
@@ -40,6 +41,8 @@ use crate::wire::dto::stream_room::StreamRoomCreate;
 use crate::wire::dto::stream_room::StreamRoomUpdate;
 
 use super::error::ApiError;
+use super::key_ring::Anchor;
+use super::key_ring::RoomKeys;
 use super::users::VerificationRequest;
 
 /// A room to be created.
@@ -118,13 +121,27 @@ pub(super) struct Trusted {
     place: Place,
     contents: OpenedRoom,
     current: KeyId,
+    /// Each belongs to the room whose secret is in `contents`.
     keys: Vec<OpenedKey>,
 }
 
 impl Trusted {
+    /// What never changes about the room, and what the bridge cannot make.
+    pub(super) fn anchor(&self) -> Anchor {
+        hash::sha256(self.contents.secret.expose().as_bytes())
+    }
+
     /// The keys for media: the current one seals, all of them open.
-    pub(super) fn frame_keys(&self) -> Arc<FrameKeys> {
-        Arc::new(FrameKeys::new(self.current.clone(), room_key::media_keys(&self.keys)))
+    pub(super) fn room_keys(&self, version: i64) -> RoomKeys {
+        let older = self.keys.iter().map(|opened| &opened.key.id);
+        let frame = FrameKeys::new(self.current.clone(), room_key::media_keys(&self.keys));
+        RoomKeys {
+            version,
+            anchor: self.anchor(),
+            current: self.current.clone(),
+            older: older.filter(|id| **id != self.current).cloned().collect(),
+            frame: Arc::new(frame),
+        }
     }
 }
 
@@ -142,10 +159,14 @@ pub(super) fn open(
         }
         Err(error) => {
             tracing::info!(room = sealed.id, %error, "a room does not verify");
-            let room = sealed.to_model(Vec::new(), Vec::new(), error.code());
-            Opened { room, trusted: None }
+            refused(sealed, &error)
         }
     }
+}
+
+/// A room that is shown without what it says.
+pub(super) fn refused(sealed: &stream_room::StreamRoom, error: &CryptoError) -> Opened {
+    Opened { room: sealed.to_model(Vec::new(), Vec::new(), error.code()), trusted: None }
 }
 
 /// Whose keys have to be known to open a room.
@@ -190,6 +211,15 @@ fn open_contents(
     if !accepts(&request(&contents.dio)) {
         return Err(CryptoError::UserVerification);
     }
+    // Whoever wrote the contents has to know the secret that ties the keys to the room.
+    key.check_secret(&contents.secret)?;
+    keys.retain(|opened| {
+        let belongs = opened.check_secret(&contents.secret);
+        if let Err(error) = &belongs {
+            tracing::debug!(key = %opened.key.id, %error, "a key is left out");
+        }
+        belongs.is_ok()
+    });
     Ok(Trusted { place, contents, current, keys })
 }
 
@@ -332,6 +362,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::api::key_ring::KeyRing;
+    use crate::api::key_ring::Refusal;
     use crate::wire::dto::event::Payload;
 
     fn recorded() -> Value {
@@ -565,9 +597,58 @@ mod tests {
         assert!(shrunk.keys.iter().all(|entry| entry.user != "ben"));
         assert!(world.open(&third, "ben").trusted.is_none());
         let trusted = world.open(&third, "chi").trusted.unwrap();
-        let keys = trusted.frame_keys();
+        let keys = trusted.room_keys(3).frame;
         assert_eq!(keys.current().as_str(), shrunk.key_id);
         assert!(keys.contains(&KeyId(first.key_id)), "what was said before stays readable");
+    }
+
+    #[test]
+    fn forged_and_replayed_updates_do_not_change_the_key_of_a_call() {
+        let mut world = World::new();
+        let first = world.create(&["ana", "ben", "chi"]);
+        let (_, second) = world.update(&first, &["ana", "ben"]);
+        let keys = |room: &stream_room::StreamRoom, version| {
+            world.open(room, "ben").trusted.unwrap().room_keys(version)
+        };
+        // Ben joins at the first version and hears of the second.
+        let mut ring = KeyRing::new(keys(&first, 1));
+        ring.accept(keys(&second, 2)).unwrap();
+        let current = ring.keys().current.clone();
+        assert_ne!(current.0, first.key_id);
+        // The first version again, which chi can read, under a higher number.
+        assert_eq!(ring.accept(keys(&first, 3)), Err(Refusal::Replayed));
+        assert_eq!(ring.accept(keys(&first, 1)), Err(Refusal::Outdated));
+        // Nor is it accepted by somebody who joined at the second version.
+        let mut later = KeyRing::new(keys(&second, 2));
+        assert_eq!(later.accept(keys(&first, 3)), Err(Refusal::Replayed));
+        // The bridge plays a member of its own, whose room verifies in itself.
+        let mut forger = World::new();
+        forger.rng = StdRng::seed_from_u64(8);
+        let forged = forger.create(&["ana", "ben"]);
+        let forged = world.open(&forged, "ben").trusted.unwrap().room_keys(3);
+        assert_eq!(ring.accept(forged), Err(Refusal::AnotherRoom));
+        assert_eq!(ring.keys().current, current);
+        ring.accept(keys(&second, 2)).unwrap();
+        ring.accept(keys(&second, 4)).unwrap();
+    }
+
+    #[test]
+    fn contents_of_somebody_who_does_not_know_the_secret_do_not_verify() {
+        let mut world = World::new();
+        let room = world.create(&["ana", "ben"]);
+        let trusted = world.open(&room, "ben").trusted.unwrap();
+        let (user, now) = (UserId::from("ana"), Timestamp(1_000_000));
+        let author = Author { key: &world.keys["ana"], user: &user, bridge: &world.bridge, now };
+        let origin = author.origin(trusted.place.clone(), &mut world.rng);
+        let secret = ContainerSecret::generate(&mut world.rng);
+        let contents = Contents { public_meta: b"", private_meta: b"", secret: &secret };
+        let key = &trusted.keys[0].key;
+        let data = meta::seal(author.key, &origin, key, &contents, &mut world.rng);
+        let mut forged = room.clone();
+        forged.data.push(stream_room::RoomData { key_id: room.key_id.clone(), data });
+        let opened = world.open(&forged, "ben");
+        assert_eq!(opened.room.status_code, CryptoError::RoomKeyValidation.code());
+        assert!(opened.trusted.is_none());
     }
 
     #[test]

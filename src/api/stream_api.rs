@@ -36,6 +36,7 @@ use crate::model::StreamRoom;
 use crate::model::StreamRoomId;
 use crate::model::StreamSubscription;
 use crate::model::SubscriptionId;
+use crate::wire::dto::Call as _;
 use crate::wire::dto::ListParams;
 use crate::wire::dto::stream_room;
 use crate::wire::dto::stream_room::StreamRoomDelete;
@@ -209,7 +210,42 @@ impl StreamApi {
         let user = core.own_id(&opened.room.context_id).await?;
         let author = core.author(&user);
         let call = room::seal_change(&author, change, &sealed, &trusted, &mut rand::rng())?;
-        core.call(&call).await.map(drop)
+        core.call(&call).await?;
+        self.apply_own_update(&change.stream_room_id).await;
+        Ok(())
+    }
+
+    /// Seals with the key of an update of our own at once, without waiting for its event.
+    async fn apply_own_update(&self, id: &StreamRoomId) {
+        let Ok(joined) = self.joined(id) else { return };
+        match self.fetch(id).await.map(|(_, opened)| opened) {
+            Ok(Opened { room, trusted: Some(trusted) }) => {
+                // What is outdated already was overtaken by the event.
+                let _ = joined.room.set_keys(trusted.room_keys(room.version)).await;
+            }
+            Ok(_) => tracing::warn!(room = %id, "the room does not verify after its update"),
+            // The event brings the key as well.
+            Err(error) => tracing::info!(%error, "the room was not read after its update"),
+        }
+    }
+
+    /// What never changes about a room, however often it is updated: SHA-256 of a secret
+    /// that its members know and the bridge does not. An application that keeps it can tell
+    /// at the next visit whether the bridge shows the same room.
+    ///
+    /// # Errors
+    ///
+    /// - [`ApiError::Untrusted`] if the room does not verify, or is another one than before
+    ///   in this process.
+    /// - else as [`get_stream_room`](Self::get_stream_room).
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing changes at the bridge.
+    pub async fn room_anchor(&self, room: &StreamRoomId) -> Result<[u8; 32], ApiError> {
+        let (_, opened) = self.fetch(room).await?;
+        let trusted = opened.trusted.as_ref().ok_or_else(|| untrusted(&opened.room))?;
+        Ok(trusted.anchor())
     }
 
     /// Lists the rooms of a Context that this user is a member of. A room that can't be
@@ -231,7 +267,7 @@ impl StreamApi {
         let page = self.core().call(&call).await?;
         let mut items = Vec::with_capacity(page.list.len());
         for sealed in &page.list {
-            items.push(self.open(sealed).await.room);
+            items.push(self.core().open(sealed).await.room);
         }
         Ok(PagingList { total_available: u64::try_from(page.count).unwrap_or_default(), items })
     }
@@ -269,15 +305,12 @@ impl StreamApi {
     ) -> Result<(stream_room::StreamRoom, Opened), ApiError> {
         let answer = self.core().call(&StreamRoomGet::new(id.as_str())).await?;
         let sealed = answer.stream_room;
-        let opened = self.open(&sealed).await;
+        if sealed.id != id.0 {
+            let reason = "another room than the one asked for".to_owned();
+            return Err(ApiError::UnexpectedAnswer { method: StreamRoomGet::METHOD, reason });
+        }
+        let opened = self.core().open(&sealed).await;
         Ok((sealed, opened))
-    }
-
-    async fn open(&self, sealed: &stream_room::StreamRoom) -> Opened {
-        let core = self.core();
-        let context = ContextId(sealed.context_id.clone());
-        core.users.prepare(&core.session, &context, &room::authors(sealed)).await;
-        room::open(sealed, &core.key, |request| core.users.accepts(request))
     }
 
     // Presence.

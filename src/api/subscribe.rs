@@ -207,8 +207,9 @@ async fn forward(room: Arc<Room>, mut events: mpsc::Receiver<SubscriberEvent>) {
 
 async fn add_track(room: &Room, key: TrackKey) {
     let user = room.publisher_of(key.stream).await;
-    match AudioReceiver::new(room.keys()) {
-        Ok(receiver) => room.audio.add_track(key, user, receiver).await,
+    let keys = room.keys();
+    match AudioReceiver::new(Arc::clone(&keys.keys)) {
+        Ok(receiver) => room.audio.add_track(key, user, receiver, keys).await,
         Err(error) => tracing::warn!(%error, "a track cannot be heard"),
     }
 }

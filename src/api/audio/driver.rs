@@ -1,6 +1,5 @@
 //! The one task that ticks the audio engine, and the handle to it.
 
-use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
@@ -13,7 +12,6 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep_until;
 
-use crate::crypto::frame::FrameKeys;
 use crate::device::AudioInput;
 use crate::device::AudioOutput;
 use crate::media::frame::EncodedFrame;
@@ -33,6 +31,7 @@ use super::mixdown::Mixdown;
 use super::mixdown::RoomAudio;
 use super::mixdown::RoomToken;
 use super::mixdown::TrackKey;
+use super::mixdown::VersionedKeys;
 
 /// Commands from all handles to the engine; when full, callers wait.
 const COMMANDS: usize = 64;
@@ -51,16 +50,16 @@ const BREATH: Duration = Duration::from_millis(2);
 const LEVEL_STEP: f32 = 0.5;
 
 enum Command {
-    AddMicrophone(StreamHandle, Box<Microphone<AudioSink>>),
+    AddMicrophone(StreamHandle, Box<Microphone<AudioSink>>, VersionedKeys),
     SetInput(StreamHandle, Box<dyn AudioInput>),
     RemoveMicrophone(StreamHandle, oneshot::Sender<Option<AudioSink>>),
     SetSink(StreamHandle, AudioSink),
     SetMuted(StreamHandle, bool),
     SetSpeaker { speaker: Box<dyn AudioOutput>, patient: bool },
-    AddTrack { key: TrackKey, user: UserId, receiver: Box<AudioReceiver> },
+    AddTrack { key: TrackKey, user: UserId, receiver: Box<AudioReceiver>, keys: VersionedKeys },
     RemoveTrack(TrackKey),
     RemoveRoom(RoomToken, oneshot::Sender<()>),
-    SetKeys(RoomToken, Arc<FrameKeys>),
+    SetKeys(RoomToken, VersionedKeys),
     RoomAudio(RoomToken, oneshot::Sender<RoomAudio>),
     Finish(oneshot::Sender<()>),
 }
@@ -93,8 +92,9 @@ impl AudioHandle {
         &self,
         handle: StreamHandle,
         microphone: Microphone<AudioSink>,
+        keys: VersionedKeys,
     ) {
-        self.send(Command::AddMicrophone(handle, Box::new(microphone))).await;
+        self.send(Command::AddMicrophone(handle, Box::new(microphone), keys)).await;
     }
 
     pub(in crate::api) async fn set_input(&self, handle: StreamHandle, input: Box<dyn AudioInput>) {
@@ -128,9 +128,10 @@ impl AudioHandle {
         key: TrackKey,
         user: UserId,
         receiver: AudioReceiver,
+        keys: VersionedKeys,
     ) {
         let receiver = Box::new(receiver);
-        self.send(Command::AddTrack { key, user, receiver }).await;
+        self.send(Command::AddTrack { key, user, receiver, keys }).await;
     }
 
     pub(in crate::api) async fn remove_track(&self, key: TrackKey) {
@@ -145,7 +146,7 @@ impl AudioHandle {
         let _ = answer.await;
     }
 
-    pub(in crate::api) async fn set_keys(&self, room: RoomToken, keys: Arc<FrameKeys>) {
+    pub(in crate::api) async fn set_keys(&self, room: RoomToken, keys: VersionedKeys) {
         self.send(Command::SetKeys(room, keys)).await;
     }
 
@@ -266,8 +267,8 @@ impl AudioEngine {
     fn handle(&mut self, command: Command) {
         let mixdown = &mut self.mixdown;
         match command {
-            Command::AddMicrophone(handle, microphone) => {
-                mixdown.add_microphone(handle, *microphone, Instant::now());
+            Command::AddMicrophone(handle, microphone, keys) => {
+                mixdown.add_microphone(handle, *microphone, keys, Instant::now());
             }
             Command::SetInput(handle, input) => mixdown.set_input(handle, input),
             Command::RemoveMicrophone(handle, reply) => {
@@ -280,13 +281,15 @@ impl AudioEngine {
                 mixdown.set_speaker(speaker, patient);
                 self.fault.send_replace(None);
             }
-            Command::AddTrack { key, user, receiver } => mixdown.add_track(key, user, *receiver),
+            Command::AddTrack { key, user, receiver, keys } => {
+                mixdown.add_track(key, user, *receiver, keys);
+            }
             Command::RemoveTrack(key) => mixdown.remove_track(&key),
             Command::RemoveRoom(room, reply) => {
                 mixdown.remove_room(room);
                 let _ = reply.send(());
             }
-            Command::SetKeys(room, keys) => mixdown.set_keys(room, &keys),
+            Command::SetKeys(room, keys) => mixdown.set_keys(room, keys),
             Command::RoomAudio(room, reply) => {
                 let _ = reply.send(mixdown.room_audio(room));
             }

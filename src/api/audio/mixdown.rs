@@ -65,6 +65,13 @@ pub(in crate::api) struct Microphone<S> {
     pub(in crate::api) sink: S,
 }
 
+/// The keys of a version of a room.
+#[derive(Clone, Debug)]
+pub(in crate::api) struct VersionedKeys {
+    pub(in crate::api) version: i64,
+    pub(in crate::api) keys: Arc<FrameKeys>,
+}
+
 struct Track {
     user: UserId,
     receiver: AudioReceiver,
@@ -92,6 +99,8 @@ pub(in crate::api) struct Mixdown<S> {
     microphones: HashMap<StreamHandle, Microphone<S>>,
     tracks: HashMap<TrackKey, Track>,
     ended: HashMap<RoomToken, RoomAudio>,
+    /// The newest that came, in whatever order: what is added later has to use them too.
+    keys: HashMap<RoomToken, VersionedKeys>,
     speaker: Option<Box<dyn AudioOutput>>,
     /// Nobody waits for what the speaker plays: it is a file or nothing at all.
     speaker_is_patient: bool,
@@ -121,6 +130,7 @@ impl<S> Mixdown<S> {
             microphones: HashMap::new(),
             tracks: HashMap::new(),
             ended: HashMap::new(),
+            keys: HashMap::new(),
             speaker: None,
             speaker_is_patient: true,
             mixer: Mixer::new(),
@@ -142,10 +152,16 @@ impl<S> Mixdown<S> {
     pub(in crate::api) fn add_microphone(
         &mut self,
         handle: StreamHandle,
-        microphone: Microphone<S>,
+        mut microphone: Microphone<S>,
+        keys: VersionedKeys,
         now: Instant,
     ) {
         self.last_sound = now;
+        let room = microphone.room;
+        self.set_keys(room, keys);
+        if let Some(newest) = self.keys.get(&room) {
+            microphone.sender.set_keys(Arc::clone(&newest.keys));
+        }
         self.microphones.insert(handle, microphone);
     }
 
@@ -182,9 +198,14 @@ impl<S> Mixdown<S> {
         &mut self,
         key: TrackKey,
         user: UserId,
-        receiver: AudioReceiver,
+        mut receiver: AudioReceiver,
+        keys: VersionedKeys,
     ) {
         self.remove_track(&key);
+        self.set_keys(key.room, keys);
+        if let Some(newest) = self.keys.get(&key.room) {
+            receiver.set_keys(Arc::clone(&newest.keys));
+        }
         self.tracks.insert(key, Track { user, receiver });
     }
 
@@ -199,14 +220,21 @@ impl<S> Mixdown<S> {
         self.tracks.retain(|key, _| key.room != room);
         self.microphones.retain(|_, microphone| microphone.room != room);
         self.ended.remove(&room);
+        self.keys.remove(&room);
     }
 
-    pub(in crate::api) fn set_keys(&mut self, room: RoomToken, keys: &Arc<FrameKeys>) {
+    /// Uses the keys of a room's version, unless those of a newer one are known.
+    pub(in crate::api) fn set_keys(&mut self, room: RoomToken, newer: VersionedKeys) {
+        if self.keys.get(&room).is_some_and(|known| newer.version < known.version) {
+            return;
+        }
+        let keys = Arc::clone(&newer.keys);
+        self.keys.insert(room, newer);
         for microphone in self.microphones.values_mut().filter(|m| m.room == room) {
-            microphone.sender.set_keys(Arc::clone(keys));
+            microphone.sender.set_keys(Arc::clone(&keys));
         }
         for (_, track) in self.tracks.iter_mut().filter(|(key, _)| key.room == room) {
-            track.receiver.set_keys(Arc::clone(keys));
+            track.receiver.set_keys(Arc::clone(&keys));
         }
     }
 

@@ -12,3 +12,4 @@ pub(super) use driver::AudioHandle;
 pub(super) use mixdown::Microphone;
 pub(super) use mixdown::RoomToken;
 pub(super) use mixdown::TrackKey;
+pub(super) use mixdown::VersionedKeys;
