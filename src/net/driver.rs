@@ -128,7 +128,7 @@ impl SessionDriver {
                     tracing::info!(%reason, "the socket is lost");
                     let state = SessionState::Reconnecting { reason: reason.clone() };
                     self.shared.state.send_replace(state);
-                    self.tell(SessionEvent::Disconnected { reason });
+                    self.tell_surely(SessionEvent::Disconnected { reason }).await;
                 }
             }
         }
@@ -156,7 +156,7 @@ impl SessionDriver {
                 Ok(link) => {
                     self.backoff.reset();
                     self.shared.state.send_replace(SessionState::Connected);
-                    self.tell(SessionEvent::Reconnected);
+                    self.tell_surely(SessionEvent::Reconnected).await;
                     return Some(link);
                 }
                 Err(error) => {
@@ -325,6 +325,16 @@ impl SessionDriver {
             Ok(()) => None,
             Err(TrySendError::Full(_)) => Some(End::Lost("events are not being read".to_owned())),
             Err(TrySendError::Closed(_)) => Some(End::Stopped),
+        }
+    }
+
+    /// Hands over what must not be missed, however long the reader takes.
+    async fn tell_surely(&self, event: SessionEvent) {
+        let stop = self.shared.stop.clone();
+        tokio::select! {
+            () = stop.cancelled() => {}
+            // A reader that is gone misses nothing.
+            _ = self.events.send(event) => {}
         }
     }
 
