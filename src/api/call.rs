@@ -33,7 +33,6 @@ use super::publish::Source;
 use super::roster::Person;
 use super::roster::Roster;
 use super::stream_api;
-use super::stream_api::LocalTrack;
 use super::stream_api::StreamApi;
 
 /// How to join a call.
@@ -345,10 +344,12 @@ impl Call {
         if self.has_microphone.load(Ordering::Relaxed) {
             return self.api.set_microphone(handle, microphone).await;
         }
-        self.api.add_stream_track(handle, LocalTrack::Microphone(microphone)).await?;
+        let input = stream_api::open_input(microphone).await?;
+        let muted = self.muted.load(Ordering::Relaxed);
+        self.api.stage(handle, Source::Microphone(input), muted).await?;
         self.api.update_stream(handle).await?;
         self.has_microphone.store(true, Ordering::Relaxed);
-        self.set_muted(self.muted.load(Ordering::Relaxed)).await
+        Ok(())
     }
 
     /// Exchanges the loudspeaker.

@@ -15,6 +15,7 @@ use crate::model::StreamId;
 use crate::model::StreamInfo;
 use crate::model::StreamRoomId;
 use crate::model::StreamSubscription;
+use crate::wire::rpc::code;
 
 use super::call::CallStatus;
 use super::error::ApiError;
@@ -33,7 +34,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// What was done in the background.
 enum Outcome {
     Changed { change: Change, result: Result<(), ApiError> },
-    Listed(Result<Vec<StreamInfo>, ApiError>),
+    Listed { revision: u64, result: Result<Vec<StreamInfo>, ApiError> },
     Restored(Result<Option<StreamId>, ApiError>),
 }
 
@@ -49,6 +50,8 @@ pub(super) struct CallTask {
     /// Requests under way; the events go on meanwhile.
     work: JoinSet<Outcome>,
     restoring: bool,
+    /// The bridge still holds media connections that are of no use any more.
+    leave_first: bool,
     listing: bool,
     /// Not before this may the list be read again.
     list_from: Instant,
@@ -74,6 +77,7 @@ impl CallTask {
             stop,
             work: JoinSet::new(),
             restoring: false,
+            leave_first: false,
             listing: false,
             list_from: Instant::now(),
             retry_at: None,
@@ -82,6 +86,7 @@ impl CallTask {
 
     pub(super) async fn run(mut self) {
         let stop = self.stop.clone();
+        let mut broken = self.api.room(&self.room).ok().map(|room| room.broken());
         let reason = loop {
             self.follow_up();
             let wake = self.wake();
@@ -103,10 +108,20 @@ impl CallTask {
                     }
                 }
                 () = until(wake), if wake.is_some() => self.retry_at = None,
+                reason = next_break(&mut broken), if broken.is_some() => match reason {
+                    Some(reason) => self.handle_break(reason),
+                    None => broken = None,
+                },
             }
         };
         self.work.shutdown().await;
         self.status.send_replace(CallStatus::Ended { reason });
+        if !stop.is_cancelled()
+            && let Err(error) = self.api.leave_stream_room(&self.room).await
+        {
+            // The microphone is closed all the same.
+            tracing::debug!(%error, "the bridge was not told of the end of a call");
+        }
     }
 
     /// Takes a fact; a reason if the call is over.
@@ -121,6 +136,9 @@ impl CallTask {
             EventKind::StreamRoomDeleted(room) if *room == self.room => {
                 return Some("the room was deleted".to_owned());
             }
+            EventKind::StreamRoomUpdated(room) if self.roster.is_removed_by(room) => {
+                return Some("you were removed from the room".to_owned());
+            }
             EventKind::StreamPublished(data) => {
                 self.api.learn(&self.room, std::slice::from_ref(&data.stream));
             }
@@ -131,6 +149,16 @@ impl CallTask {
         }
         self.roster.handle_event(&event.kind);
         None
+    }
+
+    /// The bridge can be reached, but sound does not get through any more.
+    fn handle_break(&mut self, reason: String) {
+        if self.restoring {
+            return;
+        }
+        self.status.send_replace(CallStatus::Reconnecting { reason });
+        self.leave_first = true;
+        self.restore(RETRY_AFTER);
     }
 
     /// Starts what the facts call for.
@@ -157,7 +185,10 @@ impl CallTask {
             self.listing = true;
             self.list_from = Instant::now() + LIST_AT_MOST_EVERY;
             let (api, room) = (self.api.clone(), self.room.clone());
-            self.work.spawn(async move { Outcome::Listed(api.list_streams(&room).await) });
+            let revision = self.roster.revision();
+            self.work.spawn(async move {
+                Outcome::Listed { revision, result: api.list_streams(&room).await }
+            });
         }
     }
 
@@ -178,22 +209,23 @@ impl CallTask {
                 self.roster.set_stale();
                 self.retry_at = Some(Instant::now() + RETRY_AFTER);
             }
-            Outcome::Listed(result) => {
+            Outcome::Listed { revision, result } => {
                 self.listing = false;
                 match result {
-                    Ok(list) => self.roster.handle_list(list),
+                    Ok(list) => self.roster.handle_list_since(revision, list),
                     Err(error) => tracing::info!(%error, "listing failed"),
                 }
             }
             Outcome::Restored(Ok(own)) => {
                 self.restoring = false;
+                self.leave_first = false;
                 self.roster.reset();
                 self.roster.set_own(own);
                 self.roster.set_stale();
                 self.list_from = Instant::now();
                 self.status.send_replace(CallStatus::Active);
             }
-            Outcome::Restored(Err(error @ ApiError::RoomClosed(_))) => {
+            Outcome::Restored(Err(error)) if is_final(&error) => {
                 return Some(error.to_string());
             }
             Outcome::Restored(Err(error)) => {
@@ -210,9 +242,10 @@ impl CallTask {
         self.work.abort_all();
         self.listing = false;
         let (api, room) = (self.api.clone(), self.room.clone());
+        let leave_first = self.leave_first;
         self.work.spawn(async move {
             sleep(after).await;
-            let restored = api.rejoin_stream_room(&room).await;
+            let restored = api.reenter(&room, leave_first).await;
             let own = restored.map(|result| result.and_then(|r| r.data).map(|d| d.stream.id));
             Outcome::Restored(own)
         });
@@ -242,6 +275,23 @@ async fn change_all(api: &StreamApi, room: &StreamRoomId, change: &Change) -> Re
         result = result.and(added);
     }
     result
+}
+
+/// No further attempt can succeed.
+fn is_final(error: &ApiError) -> bool {
+    const FINAL: [i64; 3] =
+        [code::ACCESS_DENIED, code::STREAM_ROOM_DOES_NOT_EXIST, code::STREAM_ROOM_CLOSED];
+    match error {
+        ApiError::RoomClosed(_) | ApiError::Untrusted { .. } | ApiError::NotJoined(_) => true,
+        error => error.code().is_some_and(|code| FINAL.contains(&code)),
+    }
+}
+
+/// Waits until a media connection breaks; `None` once the room was left.
+async fn next_break(broken: &mut Option<watch::Receiver<String>>) -> Option<String> {
+    let broken = broken.as_mut()?;
+    broken.changed().await.ok()?;
+    Some(broken.borrow_and_update().clone())
 }
 
 async fn until(due: Option<Instant>) {

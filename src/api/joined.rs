@@ -21,6 +21,7 @@ use crate::model::StreamRoomId;
 use crate::model::SubscriptionId;
 use crate::model::UserId;
 use crate::rtc::PeerConfig;
+use crate::rtc::PeerState;
 use crate::rtc::Publisher;
 use crate::rtc::Subscriber;
 use crate::wire::dto::stream::StreamGetTurnCredentials;
@@ -36,6 +37,7 @@ use super::key_ring::KeyRing;
 use super::key_ring::Refusal;
 use super::key_ring::RoomKeys;
 use super::listener::Listeners;
+use super::peer_watch;
 use super::publish::PublishCommand;
 use super::subscribe::SubscribeCommand;
 
@@ -58,6 +60,8 @@ pub(super) struct Room {
     subscriber: Mutex<Option<Arc<Subscriber>>>,
     publishers: Mutex<HashMap<StreamId, UserId>>,
     turn: Mutex<Vec<crate::model::TurnCredentials>>,
+    /// Why a media connection broke, for whoever restores it.
+    broken: watch::Sender<String>,
 }
 
 /// Keys, and what is sealed with them besides sound.
@@ -90,6 +94,7 @@ impl Room {
             subscriber: Mutex::default(),
             publishers: Mutex::default(),
             turn: Mutex::default(),
+            broken: watch::Sender::default(),
         }
     }
 
@@ -151,6 +156,19 @@ impl Room {
         *self.subscriber.lock().unwrap_or_else(PoisonError::into_inner) = subscriber;
     }
 
+    /// Tells of media connections that break from now on, and why.
+    pub(super) fn broken(&self) -> watch::Receiver<String> {
+        self.broken.subscribe()
+    }
+
+    /// Watches a media connection and tells when it is lost for good.
+    pub(super) async fn watch_peer(self: Arc<Self>, what: &str, state: watch::Receiver<PeerState>) {
+        if peer_watch::is_lost(state).await {
+            tracing::info!(room = %self.id, what, "a media connection is lost");
+            self.broken.send_replace(format!("the connection for {what} is lost"));
+        }
+    }
+
     /// Notes who publishes what.
     pub(super) fn learn(&self, streams: &[StreamInfo]) {
         let mut publishers = self.publishers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -168,7 +186,8 @@ impl Room {
         self.known_publisher(stream).unwrap_or_default()
     }
 
-    fn known_publisher(&self, stream: StreamId) -> Option<UserId> {
+    /// Who publishes a stream, as far as it is known without asking.
+    pub(super) fn known_publisher(&self, stream: StreamId) -> Option<UserId> {
         let publishers = self.publishers.lock().unwrap_or_else(PoisonError::into_inner);
         publishers.get(&stream).cloned()
     }

@@ -16,6 +16,7 @@ mod joined;
 mod key_ring;
 mod listener;
 mod management;
+mod peer_watch;
 mod presence;
 mod publish;
 mod query;

@@ -17,6 +17,7 @@ use crate::model::StreamRoom;
 use crate::model::StreamRoomId;
 use crate::model::SubscriptionId;
 use crate::wire::dto::stream_room::StreamRoomJoin;
+use crate::wire::dto::stream_room::StreamRoomLeave;
 use crate::wire::rpc::code;
 
 use super::audio::RoomToken;
@@ -82,10 +83,12 @@ impl StreamApi {
         })
     }
 
-    /// Enters a room again and publishes the same as before on a new connection.
+    /// Enters a room again and publishes the same as before on a new connection. Within a
+    /// session of the bridge it has to be left first, so that the bridge drops the old one.
     pub(super) async fn reenter(
         &self,
         room: &StreamRoomId,
+        leave_first: bool,
     ) -> Result<Option<StreamPublishResult>, ApiError> {
         let joined = self.joined(room)?;
         let (reply, reset) = oneshot::channel();
@@ -102,6 +105,12 @@ impl StreamApi {
             Err(Refusal::AnotherRoom | Refusal::Replayed) => {
                 let status = CryptoError::RoomKeyValidation.code();
                 return Err(ApiError::Untrusted { room: room.clone(), status });
+            }
+        }
+        if leave_first {
+            let leave = StreamRoomLeave { stream_room_id: room.0.clone() };
+            if let Err(error) = self.core().call(&leave).await {
+                tracing::debug!(%error, "the bridge has nothing to leave");
             }
         }
         self.tell_join(room).await?;

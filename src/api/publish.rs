@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use crate::device::AudioInput;
 use crate::media::pipeline::AudioSender;
@@ -87,13 +88,15 @@ pub(super) struct PublishTask {
     handle: StreamHandle,
     commands: mpsc::Receiver<PublishCommand>,
     publisher: Option<Arc<Publisher>>,
+    /// Watches over the connection: at most one.
+    watch: JoinSet<()>,
     session: Option<i64>,
     tracks: Vec<LocalTrackState>,
     tracks_made: u64,
 }
 
 impl PublishTask {
-    pub(super) const fn new(
+    pub(super) fn new(
         room: Arc<Room>,
         handle: StreamHandle,
         commands: mpsc::Receiver<PublishCommand>,
@@ -103,6 +106,7 @@ impl PublishTask {
             handle,
             commands,
             publisher: None,
+            watch: JoinSet::new(),
             session: None,
             tracks: Vec::new(),
             tracks_made: 0,
@@ -183,6 +187,9 @@ impl PublishTask {
         let publisher = Arc::new(Publisher::new(&config).map_err(media)?);
         self.room.set_publisher(Some(Arc::clone(&publisher)));
         self.publisher = Some(Arc::clone(&publisher));
+        let room = Arc::clone(&self.room);
+        let state = publisher.state();
+        self.watch.spawn(async move { room.watch_peer("sending", state).await });
         let microphones = self.attach(&publisher, true).await?;
         let offer = SessionDescription::offer(publisher.create_offer().await.map_err(media)?);
         let stream_room_id = self.room.id.0.clone();
@@ -277,6 +284,7 @@ impl PublishTask {
 
     async fn close_connection(&mut self) {
         self.session = None;
+        self.watch.shutdown().await;
         self.room.set_publisher(None);
         if let Some(publisher) = self.publisher.take() {
             publisher.close().await;

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use crate::model::EventKind;
 use crate::model::StreamId;
 use crate::model::StreamInfo;
+use crate::model::StreamRoom;
 use crate::model::StreamRoomId;
 use crate::model::StreamSubscription;
 use crate::model::StreamTrackInfo;
@@ -53,6 +54,8 @@ pub(super) struct Roster {
     subscribed: BTreeSet<(StreamId, TrackId)>,
     /// The list of streams may be out of date.
     stale: bool,
+    /// Counts what happened to streams, by which a list that was under way shows its age.
+    revision: u64,
 }
 
 impl Roster {
@@ -66,6 +69,7 @@ impl Roster {
             streams: BTreeMap::new(),
             subscribed: BTreeSet::new(),
             stale: false,
+            revision: 0,
         }
     }
 
@@ -84,6 +88,9 @@ impl Roster {
 
     /// Takes a fact; others than those about this room change nothing.
     pub(super) fn handle_event(&mut self, kind: &EventKind) {
+        if self.is_about_streams(kind) {
+            self.revision = self.revision.wrapping_add(1);
+        }
         match kind {
             EventKind::StreamRoomJoined { room, user } if *room == self.room => {
                 self.present.insert(user.clone());
@@ -113,6 +120,21 @@ impl Roster {
                 self.streams.remove(stream);
             }
             _ => {}
+        }
+    }
+
+    /// Changes whenever something happens to the streams of this room.
+    pub(super) const fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Takes the list of streams that was asked for at `revision`. What has happened since
+    /// may or may not be in it, so it is not used then but asked for again.
+    pub(super) fn handle_list_since(&mut self, revision: u64, list: Vec<StreamInfo>) {
+        if revision == self.revision {
+            self.handle_list(list);
+        } else {
+            self.stale = true;
         }
     }
 
@@ -185,6 +207,23 @@ impl Roster {
         list
     }
 
+    fn is_about_streams(&self, kind: &EventKind) -> bool {
+        match kind {
+            EventKind::StreamPublished(data) => data.stream_room_id == self.room,
+            EventKind::StreamRoomLeft { room, .. }
+            | EventKind::RemoteStreamsChanged { room, .. }
+            | EventKind::StreamUpdated { room, .. }
+            | EventKind::StreamUnpublished { room, .. } => *room == self.room,
+            _ => false,
+        }
+    }
+
+    /// Whether a change of the room's members leaves this user out.
+    pub(super) fn is_removed_by(&self, room: &StreamRoom) -> bool {
+        room.stream_room_id == self.room
+            && !room.users.iter().chain(&room.managers).any(|user| *user == self.me)
+    }
+
     fn insert(&mut self, stream: StreamInfo) {
         self.streams.insert(stream.id, stream);
     }
@@ -226,7 +265,9 @@ fn subscription((stream_id, track): (StreamId, TrackId)) -> StreamSubscription {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ContainerPolicy;
     use crate::model::PublishedStreamData;
+    use crate::model::Timestamp;
 
     fn track(mid: &str, kind: TrackKind) -> StreamTrackInfo {
         StreamTrackInfo { kind, mindex: 0, mid: mid.into(), disabled: false, codec: None }
@@ -290,6 +331,49 @@ mod tests {
         assert!(roster.is_stale());
         let change = roster.poll_change().unwrap();
         assert_eq!(ids(&change.remove), [(3, "0")]);
+    }
+
+    #[test]
+    fn list_that_was_under_way_does_not_undo_an_event() {
+        let mut roster = Roster::new("r".into(), "me".into());
+        roster.handle_list(vec![stream(2, "ana")]);
+        roster.poll_change().unwrap();
+        let asked_at = roster.revision();
+        roster.handle_event(&published(3, "ben"));
+        roster.handle_list_since(asked_at, vec![stream(2, "ana")]);
+        assert!(roster.is_stale(), "to be read again");
+        assert_eq!(ids(&roster.poll_change().unwrap().add), [(3, "0"), (3, "2")]);
+        let asked_at = roster.revision();
+        let other = EventKind::StreamUnpublished { room: "x".into(), stream: StreamId(2) };
+        roster.handle_event(&other);
+        roster.handle_list_since(asked_at, vec![stream(3, "ben")]);
+        assert!(!roster.is_stale(), "what happens elsewhere does not matter");
+        assert_eq!(roster.people().len(), 2);
+    }
+
+    #[test]
+    fn only_who_is_neither_user_nor_manager_was_removed() {
+        let roster = Roster::new("r".into(), "me".into());
+        let room = |id: &str, users: &[&str], managers: &[&str]| StreamRoom {
+            context_id: "c".into(),
+            stream_room_id: id.into(),
+            create_date: Timestamp(0),
+            creator: "ana".into(),
+            last_modification_date: Timestamp(0),
+            last_modifier: "ana".into(),
+            users: users.iter().map(|user| (*user).into()).collect(),
+            managers: managers.iter().map(|user| (*user).into()).collect(),
+            version: 2,
+            public_meta: Vec::new(),
+            private_meta: Vec::new(),
+            policy: ContainerPolicy::default(),
+            status_code: 0,
+            closed: false,
+        };
+        assert!(!roster.is_removed_by(&room("r", &["me"], &["ana"])));
+        assert!(!roster.is_removed_by(&room("r", &["ana"], &["me"])));
+        assert!(roster.is_removed_by(&room("r", &["ana"], &["ana"])));
+        assert!(!roster.is_removed_by(&room("x", &["ana"], &["ana"])));
     }
 
     #[test]

@@ -376,7 +376,7 @@ impl StreamApi {
         &self,
         room: &StreamRoomId,
     ) -> Result<Option<StreamPublishResult>, ApiError> {
-        self.reenter(room).await
+        self.reenter(room, false).await
     }
 
     /// Lists the streams published in a room, this user's own included. The room need not

@@ -57,7 +57,7 @@ pub(super) struct SubscribeTask {
     commands: mpsc::Receiver<SubscribeCommand>,
     subscriber: Option<Arc<Subscriber>>,
     session: Option<i64>,
-    /// Forwards what arrives on the connection: at most one.
+    /// Forwards what arrives on the connection and watches over it: at most one of each.
     forwarders: JoinSet<()>,
 }
 
@@ -148,6 +148,8 @@ impl SubscribeTask {
         let (subscriber, events) = Subscriber::new(&config).map_err(media)?;
         let subscriber = Arc::new(subscriber);
         self.forwarders.spawn(forward(Arc::clone(&self.room), events));
+        let (room, state) = (Arc::clone(&self.room), subscriber.state());
+        self.forwarders.spawn(async move { room.watch_peer("receiving", state).await });
         self.room.set_subscriber(Some(Arc::clone(&subscriber)));
         self.subscriber = Some(Arc::clone(&subscriber));
         Ok(subscriber)
@@ -156,6 +158,8 @@ impl SubscribeTask {
     async fn close(&mut self) {
         self.session = None;
         self.room.set_subscriber(None);
+        // First those who watch: it is no loss that we close it.
+        self.forwarders.abort_all();
         if let Some(subscriber) = self.subscriber.take() {
             subscriber.close().await;
         }
@@ -169,7 +173,10 @@ fn wire(list: &[StreamSubscription]) -> Vec<stream::StreamSubscription> {
 
 /// Brings what arrives on the connection to the audio engine and the listeners.
 async fn forward(room: Arc<Room>, mut events: mpsc::Receiver<SubscriberEvent>) {
+    // Questions to the bridge about whose tracks these are; sound goes on meanwhile.
+    let mut questions = JoinSet::new();
     while let Some(event) = events.recv().await {
+        while questions.try_join_next().is_some() {}
         match event {
             SubscriberEvent::Rtp {
                 stream_id, mid, kind, seq, timestamp, payload, arrival, ..
@@ -182,7 +189,9 @@ async fn forward(room: Arc<Room>, mut events: mpsc::Receiver<SubscriberEvent>) {
             SubscriberEvent::Track { stream_id, mid, kind } => {
                 if kind == TrackKind::Audio {
                     let key = TrackKey { room: room.token, stream: stream_id, mid: mid.clone() };
-                    add_track(&room, key).await;
+                    if add_track(&room, key.clone()).await {
+                        questions.spawn(name_track(Arc::clone(&room), key));
+                    }
                 }
                 let (stream, line) = (stream_id, mid);
                 room.listeners.tell(&RemoteStreamEvent::TrackAdded { stream, line, kind });
@@ -205,13 +214,21 @@ async fn forward(room: Arc<Room>, mut events: mpsc::Receiver<SubscriberEvent>) {
     }
 }
 
-async fn add_track(room: &Room, key: TrackKey) {
-    let user = room.publisher_of(key.stream).await;
+/// Makes a track heard; returns whether it is unknown whose it is.
+async fn add_track(room: &Room, key: TrackKey) -> bool {
+    let user = room.known_publisher(key.stream);
+    let unknown = user.is_none();
     let keys = room.keys();
     match AudioReceiver::new(Arc::clone(&keys.keys)) {
-        Ok(receiver) => room.audio.add_track(key, user, receiver, keys).await,
+        Ok(receiver) => room.audio.add_track(key, user.unwrap_or_default(), receiver, keys).await,
         Err(error) => tracing::warn!(%error, "a track cannot be heard"),
     }
+    unknown
+}
+
+async fn name_track(room: Arc<Room>, key: TrackKey) {
+    let user = room.publisher_of(key.stream).await;
+    room.audio.set_user(key, user).await;
 }
 
 fn open_data(room: &Room, stream: StreamId, message: &[u8]) -> RemoteStreamEvent {

@@ -18,6 +18,9 @@ pub struct SpeakerLevel {
     pub speaking: bool,
     /// The sender says that it is muted.
     pub muted: bool,
+    /// Share of the packets that never came, 0 to 1; `None` before the first one, and for
+    /// the own microphone.
+    pub loss: Option<f32>,
 }
 
 /// Levels of everybody who is heard, own microphone first.

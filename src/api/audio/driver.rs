@@ -57,6 +57,7 @@ enum Command {
     SetMuted(StreamHandle, bool),
     SetSpeaker { speaker: Box<dyn AudioOutput>, patient: bool },
     AddTrack { key: TrackKey, user: UserId, receiver: Box<AudioReceiver>, keys: VersionedKeys },
+    SetUser(TrackKey, UserId),
     RemoveTrack(TrackKey),
     RemoveRoom(RoomToken, oneshot::Sender<()>),
     SetKeys(RoomToken, VersionedKeys),
@@ -132,6 +133,11 @@ impl AudioHandle {
     ) {
         let receiver = Box::new(receiver);
         self.send(Command::AddTrack { key, user, receiver, keys }).await;
+    }
+
+    /// Names the publisher of a track.
+    pub(in crate::api) async fn set_user(&self, key: TrackKey, user: UserId) {
+        self.send(Command::SetUser(key, user)).await;
     }
 
     pub(in crate::api) async fn remove_track(&self, key: TrackKey) {
@@ -284,6 +290,7 @@ impl AudioEngine {
             Command::AddTrack { key, user, receiver, keys } => {
                 mixdown.add_track(key, user, *receiver, keys);
             }
+            Command::SetUser(key, user) => mixdown.set_user(&key, user),
             Command::RemoveTrack(key) => mixdown.remove_track(&key),
             Command::RemoveRoom(room, reply) => {
                 mixdown.remove_room(room);
@@ -362,10 +369,12 @@ async fn until(due: Option<Instant>) {
 /// Whether a person could see the difference.
 fn differs(shown: &AudioLevels, now: &AudioLevels) -> bool {
     let moved = |a: Level, b: Level| (a.dbfs() - b.dbfs()).abs() >= LEVEL_STEP;
+    let percent = |loss: Option<f32>| loss.map(|loss| (loss * 100.0).round());
     shown.levels.len() != now.levels.len()
         || moved(shown.output, now.output)
         || shown.levels.iter().zip(&now.levels).any(|(a, b)| {
             moved(a.level, b.level)
+                || percent(a.loss) != percent(b.loss)
                 || (&a.user, a.stream, a.speaking, a.muted)
                     != (&b.user, b.stream, b.speaking, b.muted)
         })

@@ -44,6 +44,9 @@ const QUIET_AFTER: Duration = Duration::from_millis(1000);
 /// an hour of silence is not made up.
 const MAX_CATCH_UP: usize = 250;
 
+/// Loss is told of the last one to two times so long.
+const LOSS_OVER: Duration = Duration::from_secs(3);
+
 /// Names a joined room within the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::api) struct RoomToken(pub(in crate::api) u64);
@@ -75,6 +78,35 @@ pub(in crate::api) struct VersionedKeys {
 struct Track {
     user: UserId,
     receiver: AudioReceiver,
+    loss: Loss,
+}
+
+/// How many packets came and did not come in the last few seconds.
+#[derive(Clone, Copy, Debug, Default)]
+struct Loss {
+    /// Counters when the time before the last one began, and when the last one did.
+    before: (u64, u64),
+    last: (u64, u64),
+    now: (u64, u64),
+    since: Option<Instant>,
+}
+
+impl Loss {
+    fn observe(&mut self, stats: &ReceiverStats, now: Instant) {
+        self.now = (stats.packets, stats.lost);
+        let since = *self.since.get_or_insert(now);
+        if now.saturating_duration_since(since) >= LOSS_OVER {
+            (self.before, self.last, self.since) = (self.last, self.now, Some(now));
+        }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a share is shown with two digits")]
+    fn share(&self) -> Option<f32> {
+        let came = self.now.0.saturating_sub(self.before.0);
+        let lost = self.now.1.saturating_sub(self.before.1);
+        let all = came.saturating_add(lost);
+        (all > 0).then(|| lost as f32 / all as f32)
+    }
 }
 
 /// Counters of the incoming tracks of a room, ended ones included.
@@ -101,6 +133,8 @@ pub(in crate::api) struct Mixdown<S> {
     ended: HashMap<RoomToken, RoomAudio>,
     /// The newest that came, in whatever order: what is added later has to use them too.
     keys: HashMap<RoomToken, VersionedKeys>,
+    /// What was last asked for, also before there is a microphone.
+    muted: HashMap<StreamHandle, bool>,
     speaker: Option<Box<dyn AudioOutput>>,
     /// Nobody waits for what the speaker plays: it is a file or nothing at all.
     speaker_is_patient: bool,
@@ -131,6 +165,7 @@ impl<S> Mixdown<S> {
             tracks: HashMap::new(),
             ended: HashMap::new(),
             keys: HashMap::new(),
+            muted: HashMap::new(),
             speaker: None,
             speaker_is_patient: true,
             mixer: Mixer::new(),
@@ -162,6 +197,9 @@ impl<S> Mixdown<S> {
         if let Some(newest) = self.keys.get(&room) {
             microphone.sender.set_keys(Arc::clone(&newest.keys));
         }
+        if let Some(muted) = self.muted.get(&handle) {
+            microphone.sender.set_muted(*muted);
+        }
         self.microphones.insert(handle, microphone);
     }
 
@@ -178,10 +216,12 @@ impl<S> Mixdown<S> {
     }
 
     pub(in crate::api) fn remove_microphone(&mut self, handle: StreamHandle) -> Option<S> {
+        self.muted.remove(&handle);
         self.microphones.remove(&handle).map(|microphone| microphone.sink)
     }
 
     pub(in crate::api) fn set_muted(&mut self, handle: StreamHandle, muted: bool) {
+        self.muted.insert(handle, muted);
         if let Some(microphone) = self.microphones.get_mut(&handle) {
             microphone.sender.set_muted(muted);
         }
@@ -206,7 +246,13 @@ impl<S> Mixdown<S> {
         if let Some(newest) = self.keys.get(&key.room) {
             receiver.set_keys(Arc::clone(&newest.keys));
         }
-        self.tracks.insert(key, Track { user, receiver });
+        self.tracks.insert(key, Track { user, receiver, loss: Loss::default() });
+    }
+
+    pub(in crate::api) fn set_user(&mut self, key: &TrackKey, user: UserId) {
+        if let Some(track) = self.tracks.get_mut(key) {
+            track.user = user;
+        }
     }
 
     pub(in crate::api) fn remove_track(&mut self, key: &TrackKey) {
@@ -249,6 +295,7 @@ impl<S> Mixdown<S> {
         if let Some(track) = self.tracks.get_mut(key) {
             // What became of it is in the receiver's counters.
             track.receiver.handle_packet(seq, timestamp, payload, arrival);
+            track.loss.observe(&track.receiver.stats(), arrival);
             self.last_sound = self.last_sound.max(arrival);
         }
     }
@@ -338,6 +385,7 @@ impl<S> Mixdown<S> {
             level: microphone.sender.level(),
             speaking: microphone.sender.is_speaking() && !microphone.sender.is_muted(),
             muted: microphone.sender.is_muted(),
+            loss: None,
         });
         let mut remote: Vec<_> = self.tracks.iter().collect();
         remote.sort_by_key(|(key, _)| key.stream);
@@ -349,6 +397,7 @@ impl<S> Mixdown<S> {
                 level: stats.level,
                 speaking: stats.speaking,
                 muted: stats.muted,
+                loss: track.loss.share(),
             }
         });
         AudioLevels { levels: own.chain(remote).collect(), output: self.output.level() }

@@ -99,6 +99,7 @@ pub fn levels(own: f32, ben: f32) -> Event {
         level: Level::from_dbfs(db),
         speaking: db > -40.0,
         muted,
+        loss: None,
     };
     Event::LevelsMeasured(AudioLevels {
         levels: vec![
