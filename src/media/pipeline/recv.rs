@@ -21,6 +21,7 @@ use crate::media::audio::SpeechDetector;
 use crate::media::audio::level::rms;
 use crate::media::codec::opus::Decoder;
 use crate::media::codec::opus::MAX_PACKET_SAMPLES;
+use crate::media::codec::opus::SILENCE;
 use crate::media::codec::opus::has_fec;
 use crate::media::codec::opus::packet_samples;
 use crate::media::error::MediaError;
@@ -216,6 +217,11 @@ impl AudioReceiver {
         };
         if self.jitter.is_deep() && Level::from_rms(rms(samples)).dbfs() < LEAVE_OUT_DB {
             self.jitter.shrunk();
+            return;
+        }
+        if self.faded >= FADE && packet == SILENCE {
+            // A sign of life in a pause. The decoder may remember what was said before it.
+            self.decoded.extend(std::iter::repeat_n(0.0, samples.len()));
             return;
         }
         let from_silence = std::mem::take(&mut self.faded) >= FADE;

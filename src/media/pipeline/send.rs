@@ -43,8 +43,8 @@ enum State {
     Sending { silent_frames: u64 },
     /// Nothing is encoded; so many frames since the last packet.
     Silent { frames: u64 },
-    /// Nothing is encoded; whether the others have been told.
-    Muted { told: bool },
+    /// Nothing is encoded, and so many frames since the others were told.
+    Muted { frames: u64 },
 }
 
 /// One outgoing audio track.
@@ -101,7 +101,7 @@ impl AudioSender {
         }
         if muted {
             self.partial.clear();
-            self.state = State::Muted { told: false };
+            self.state = State::Muted { frames: KEEP_ALIVE_FRAMES - 1 };
             self.resumes = true;
         } else {
             self.state = State::Sending { silent_frames: 0 };
@@ -165,17 +165,15 @@ impl AudioSender {
         self.detector.observe(level, self.elapsed());
 
         let silent = level.dbfs() < SILENCE_THRESHOLD_DB;
-        let before = self.state;
-        self.state = advance(before, silent);
+        self.state = advance(self.state, silent);
         match self.state {
             State::Sending { .. } => self.encode(timestamp, rng).map(Some),
             State::Silent { frames: 0 } => {
                 self.resumes = true;
                 self.seal_silence(timestamp, self.meter.level(), rng).map(Some)
             }
-            State::Muted { .. } if before != self.state => {
-                self.seal_silence(timestamp, Level::MUTED, rng).map(Some)
-            }
+            // Again and again, for those who come later.
+            State::Muted { frames: 0 } => self.seal_silence(timestamp, Level::MUTED, rng).map(Some),
             State::Silent { .. } | State::Muted { .. } => Ok(None),
         }
     }
@@ -223,6 +221,6 @@ fn advance(state: State, silent: bool) -> State {
             State::Silent { frames: (frames + 1) % KEEP_ALIVE_FRAMES }
         }
         State::Sending { .. } | State::Silent { .. } => State::Sending { silent_frames: 0 },
-        State::Muted { .. } => State::Muted { told: true },
+        State::Muted { frames } => State::Muted { frames: (frames + 1) % KEEP_ALIVE_FRAMES },
     }
 }

@@ -171,7 +171,7 @@ fn softer_than_the_threshold_is_silence() {
 }
 
 #[test]
-fn muting_sends_one_last_frame_and_nothing_more() {
+fn muting_sends_no_sound_but_says_so_again_and_again() {
     let mut sender = sender();
     let mut rng = rng();
     let mut frames = Vec::new();
@@ -179,17 +179,18 @@ fn muting_sends_one_last_frame_and_nothing_more() {
     sender.set_muted(true);
     let before = frames.len();
     sender.handle_samples(&tone(440.0, 96_000), &mut rng, &mut frames).unwrap();
-    assert_eq!(frames.len(), before + 1);
-    assert_eq!(claimed_level(&frames[before].payload), Some(Level::MUTED));
+    let told = &frames[before..];
+    assert_eq!(told.len(), 5, "every 400 ms of two seconds");
+    assert!(told.iter().all(|frame| claimed_level(&frame.payload) == Some(Level::MUTED)));
     assert!(sender.level().dbfs() > -12.0, "one's own meter goes on");
     sender.set_muted(false);
     sender.handle_samples(&tone(440.0, 48_000), &mut rng, &mut frames).unwrap();
-    assert_eq!(frames.len(), before + 51);
-    assert!(frames[before + 1].marker);
-    let slot = frames[before + 1].timestamp.wrapping_sub(FIRST_TIMESTAMP) / 960;
+    assert_eq!(frames.len(), before + 55);
+    assert!(frames[before + 5].marker);
+    let slot = frames[before + 5].timestamp.wrapping_sub(FIRST_TIMESTAMP) / 960;
     assert_eq!(slot, 150, "the timestamp went on");
 
-    let (heard, stats) = transmit(&frames[..before + 1], 3, |_| Some(0));
+    let (heard, stats) = transmit(&frames[..before + 5], 3, |_| Some(0));
     assert!(stats.muted);
     assert!(heard[48_000 + 48 * 180..].iter().all(|&sample| sample == 0.0));
     let (_, stats) = transmit(&frames, 5, |_| Some(0));
