@@ -217,3 +217,34 @@ async fn call_comes_back_after_the_bridge_was_away() {
     ana.leave().await.unwrap();
     world.bridge.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_removed_is_told_and_the_room_stays_the_same() {
+    let world = World::with_users(&["ana", "ben"]).await;
+    let (ana_api, ben_api, room) = two_in_a_room(&world).await;
+    let anchor = ana_api.room_anchor(&room).await.unwrap();
+    assert_eq!(ben_api.room_anchor(&room).await.unwrap(), anchor);
+    let silence = || config(&room, DeviceSpec::Silence, DeviceSpec::Null);
+    let ana = Call::join(ana_api.clone(), silence()).await.unwrap();
+    let ben = Call::join(ben_api.clone(), silence()).await.unwrap();
+    let change = StreamRoomChange {
+        stream_room_id: room.clone(),
+        users: world.users(&["ana"]),
+        managers: world.users(&["ana"]),
+        version: 1,
+        ..StreamRoomChange::default()
+    };
+    ana_api.update_stream_room(&change).await.unwrap();
+    let mut status = ben.status();
+    let removed = |status: &CallStatus| match status {
+        CallStatus::Ended { reason } => reason.contains("removed"),
+        _ => false,
+    };
+    soon("the end of ben's call", status.wait_for(removed)).await.unwrap();
+    assert_eq!(*ana.status().borrow(), CallStatus::Active);
+    assert_eq!(ana_api.room_anchor(&room).await.unwrap(), anchor, "under a new key too");
+    assert!(ben_api.room_anchor(&room).await.is_err());
+    ben.leave().await.unwrap();
+    ana.leave().await.unwrap();
+    world.bridge.shutdown().await;
+}
