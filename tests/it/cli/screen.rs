@@ -61,7 +61,8 @@ fn a_meeting_from_the_first_key_to_the_last() {
     let waiting = guest.event("waiting");
     let fingerprint = waiting["fingerprint"].as_str().unwrap().to_owned();
     terminal.see(&fingerprint);
-    terminal.keys(&["y"]);
+    // A key that comes right after another one is not taken for an answer, so it may need two.
+    terminal.press_until("y", |screen| !screen.contains(&fingerprint));
     guest.event("joined");
     terminal.see_where("ben's meter at the tone's level", |screen| {
         screen.lines().any(|line| line.contains("ben") && line.contains("-9"))
@@ -80,12 +81,7 @@ fn a_meeting_from_the_first_key_to_the_last() {
     terminal.keys(&["l"]);
     guest.event_where("participant_left", |event| event["user"] == "ana");
     terminal.keys(&["q"]);
-    let screen = terminal.see_where("the shell again", |screen| {
-        screen.trim_end().ends_with('$') || screen.contains("quit")
-    });
-    if screen.contains("quit") {
-        terminal.keys(&["y"]);
-    }
+    terminal.see_where("the shell again", |screen| screen.trim_end().ends_with('$'));
     guest.signal("INT");
     assert!(guest.finish().0.success());
 }

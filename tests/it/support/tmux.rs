@@ -70,6 +70,14 @@ impl Terminal {
         seen.unwrap_or_else(|_| panic!("never saw {what}; the screen:\n{last}"))
     }
 
+    /// Presses a key, again and again, until the screen is as wanted.
+    pub fn press_until(&self, key: &str, wanted: impl Fn(&str) -> bool) {
+        wait::until("the key to be taken", || {
+            self.keys(&[key]);
+            wanted(&self.screen()).then_some(())
+        });
+    }
+
     /// Modes of the terminal that a program must leave as they were: alternate screen, cursor,
     /// mouse, keypad, bracketed paste.
     pub fn modes(&self) -> String {

@@ -79,8 +79,8 @@ impl LevelsState {
             None => self.last = Some((now, stats.clone())),
         }
         self.shown = Some(Shown {
-            rtt_ms: stats.rtt_ms.map(|ms| ms.round() as u32),
-            jitter_ms: stats.jitter_ms.round() as u32,
+            rtt_ms: stats.rtt_ms.map(|ms| steady(before.and_then(|shown| shown.rtt_ms), ms)),
+            jitter_ms: steady(before.map(|shown| shown.jitter_ms), stats.jitter_ms),
             loss_per_mille: loss,
             concealed_ds: stats.concealed_ms / 100,
             dropped: stats.dropped_unauthenticated,
@@ -104,5 +104,13 @@ impl LevelsState {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         [self.microphone.deadline(), self.output.deadline()].into_iter().flatten().min()
+    }
+}
+
+/// Whole milliseconds that don't flicker: a measurement between two of them keeps the old one.
+fn steady(shown: Option<u32>, measured: f64) -> u32 {
+    match shown {
+        Some(shown) if (measured - f64::from(shown)).abs() < 1.0 => shown,
+        _ => measured.round() as u32,
     }
 }

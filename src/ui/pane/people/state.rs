@@ -121,6 +121,9 @@ impl PeopleState {
             changed |= (row.speaking, row.muted) != (level.speaking, level.muted);
             row.speaking = level.speaking && !level.muted;
             row.muted = level.muted;
+            let loss = level.loss.map(per_mille);
+            changed |= row.loss_per_mille != loss;
+            row.loss_per_mille = loss;
         }
         changed
     }
@@ -147,6 +150,10 @@ impl PeopleState {
     }
 }
 
+fn per_mille(share: f32) -> u16 {
+    (share.clamp(0.0, 1.0) * 1000.0).round() as u16
+}
+
 fn person(
     id: &UserId,
     room: Option<&RoomRow>,
@@ -163,10 +170,9 @@ fn person(
     } else {
         Presence::Offline
     };
-    let loss = participant.and_then(|one| one.loss);
-    let (meter, speaking) = match before {
-        Some(row) if participant.is_some() => (row.meter, row.speaking),
-        _ => (MeterState::default(), false),
+    let (meter, speaking, loss_per_mille) = match before {
+        Some(row) if participant.is_some() => (row.meter, row.speaking, row.loss_per_mille),
+        _ => (MeterState::default(), false, None),
     };
     PersonRow {
         user: id.clone(),
@@ -177,7 +183,7 @@ fn person(
         publishing: participant.is_some_and(|one| one.publishing),
         muted: participant.is_some_and(|one| one.muted),
         speaking,
-        loss_per_mille: loss.map(|loss| (loss.clamp(0.0, 1.0) * 1000.0).round() as u16),
+        loss_per_mille: participant.and_then(|one| one.loss).map(per_mille).or(loss_per_mille),
         trust: known.map(|user| user.trust).unwrap_or_default(),
         meter,
     }
