@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use bytes::BytesMut;
-use rtc::data_channel::RTCDataChannelId;
-use rtc::media_stream::MediaStreamTrack;
-use rtc::peer_connection::sdp::RTCSessionDescription;
-use rtc::rtp_transceiver::RTCRtpTransceiverDirection;
-use rtc::rtp_transceiver::RTCRtpTransceiverInit;
+use webrtc::data_channel::RTCDataChannelId;
+use webrtc::media_stream::MediaStreamTrack;
+use webrtc::peer_connection::RTCSessionDescription;
+use webrtc::rtp_transceiver::RTCRtpTransceiverDirection;
+use webrtc::rtp_transceiver::RTCRtpTransceiverInit;
 use rtc::rtp_transceiver::rtp_sender::RTCRtpCodingParameters;
 use rtc::rtp_transceiver::rtp_sender::RTCRtpEncodingParameters;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;

@@ -16,7 +16,7 @@ use rtc::sansio::Protocol;
 use rtc::shared::TaggedBytesMut;
 use rtc::shared::TransportContext;
 use rtc::shared::TransportProtocol;
-use rtc::shared::error::Error;
+use webrtc::error::Error;
 use rtc::turn::client::Client;
 use rtc::turn::client::ClientConfig;
 use rtc::turn::client::Event;

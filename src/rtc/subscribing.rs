@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use rtc::data_channel::RTCDataChannelId;
-use rtc::peer_connection::sdp::RTCSessionDescription;
+use webrtc::data_channel::RTCDataChannelId;
+use webrtc::peer_connection::RTCSessionDescription;
 use rtc::peer_connection::transport::RTCDtlsRole;
 use tokio::sync::oneshot;
 use tokio::sync::watch;

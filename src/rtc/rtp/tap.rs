@@ -25,7 +25,7 @@ use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
 use rtc::sansio::Protocol;
 use rtc::shared::TransportContext;
-use rtc::shared::error::Error;
+use webrtc::error::Error;
 
 use super::reception::Block;
 use super::reception::Reception;
