@@ -107,6 +107,17 @@ impl Headless {
                 }
             }
         }
+        self.leave().await;
+        match ended {
+            Some(reason) => {
+                let text = format!("the call has ended: {}", clean(&reason));
+                Err(Failure::new(Exit::RoomUnavailable, text).into())
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn leave(self) {
         match timeout(GOODBYE, self.call.leave()).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::info!(%error, "the bridge could not be told goodbye"),
@@ -116,13 +127,6 @@ impl Headless {
             gate.shutdown().await;
         }
         self.output.result(&json!({"event": "left"}), || "left".to_owned());
-        match ended {
-            Some(reason) => {
-                let text = format!("the call has ended: {}", clean(&reason));
-                Err(Failure::new(Exit::RoomUnavailable, text).into())
-            }
-            None => Ok(()),
-        }
     }
 
     fn announce(&self, notice: &Notice) {

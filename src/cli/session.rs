@@ -3,6 +3,9 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::timeout;
 
 use crate::api::ConnectOptions;
 use crate::api::Connection;
@@ -35,6 +38,8 @@ use super::provision::Manager;
 use super::room_meta;
 use super::trust::PinnedKeys;
 
+/// How long the end of a session may wait for the bridge.
+const GOODBYE: Duration = Duration::from_secs(3);
 /// Where the embedded bridge listens when only this process needs it.
 const EMBEDDED_LISTEN: &str = "127.0.0.1:0";
 
@@ -267,7 +272,9 @@ impl Session {
 
     /// Says goodbye to the bridge, and ends it if it is ours.
     pub async fn close(self) {
-        self.connection.disconnect().await;
+        if timeout(GOODBYE, self.connection.disconnect()).await.is_err() {
+            tracing::info!("the bridge did not answer goodbye in time");
+        }
         if let Some(hosted) = self.hosted {
             hosted.bridge.shutdown().await;
         }

@@ -165,7 +165,6 @@ fn samples(seconds: f32) -> u32 {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that meets the unexpected must fail")]
 mod tests {
     use std::time::Duration;
 

@@ -7,16 +7,16 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use bytes::BytesMut;
-use webrtc::data_channel::RTCDataChannelId;
-use webrtc::media_stream::MediaStreamTrack;
-use webrtc::peer_connection::RTCSessionDescription;
-use webrtc::rtp_transceiver::RTCRtpTransceiverDirection;
-use webrtc::rtp_transceiver::RTCRtpTransceiverInit;
 use rtc::rtp_transceiver::rtp_sender::RTCRtpCodingParameters;
 use rtc::rtp_transceiver::rtp_sender::RTCRtpEncodingParameters;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
+use webrtc::data_channel::RTCDataChannelId;
+use webrtc::media_stream::MediaStreamTrack;
+use webrtc::peer_connection::RTCSessionDescription;
+use webrtc::rtp_transceiver::RTCRtpTransceiverDirection;
+use webrtc::rtp_transceiver::RTCRtpTransceiverInit;
 
 use super::data::CHANNEL_LABEL;
 use super::driver::Role;

@@ -16,10 +16,10 @@ use rtc::sansio::Protocol;
 use rtc::shared::TaggedBytesMut;
 use rtc::shared::TransportContext;
 use rtc::shared::TransportProtocol;
-use webrtc::error::Error;
 use rtc::turn::client::Client;
 use rtc::turn::client::ClientConfig;
 use rtc::turn::client::Event;
+use webrtc::error::Error;
 
 use super::engine::Transmit;
 use crate::model::TurnCredentials;

@@ -5,16 +5,16 @@ use std::time::Duration;
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::configuration::media_engine::MIME_TYPE_OPUS;
 use rtc::peer_connection::configuration::media_engine::MIME_TYPE_VP8;
-use webrtc::peer_connection::MediaEngine;
 use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
-use webrtc::peer_connection::SettingEngine;
-use webrtc::peer_connection::SettingEngineBuilder;
 use rtc::peer_connection::transport::RTCDtlsRole;
 use rtc::rtp_transceiver::rtp_sender::RTCPFeedback;
 use rtc::rtp_transceiver::rtp_sender::RTCRtpCodec;
 use rtc::rtp_transceiver::rtp_sender::RTCRtpCodecParameters;
 use rtc::rtp_transceiver::rtp_sender::RTCRtpHeaderExtensionCapability;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
+use webrtc::peer_connection::MediaEngine;
+use webrtc::peer_connection::SettingEngine;
+use webrtc::peer_connection::SettingEngineBuilder;
 
 /// Payload type of Opus in our offers; what everybody uses.
 pub(super) const OPUS_TYPE: u8 = 111;

@@ -10,11 +10,11 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use webrtc::data_channel::RTCDataChannelId;
-use webrtc::peer_connection::RTCSessionDescription;
 use rtc::peer_connection::transport::RTCDtlsRole;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
+use webrtc::data_channel::RTCDataChannelId;
+use webrtc::peer_connection::RTCSessionDescription;
 
 use super::data::CHANNEL_LABEL;
 use super::driver::Role;

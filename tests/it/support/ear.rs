@@ -104,7 +104,8 @@ pub fn fit_mix<const N: usize>(originals: &[Vec<f32>; N], recording: &[f32]) -> 
     let margin = RATE as i64;
     let (mut xy, mut xx, mut yy, mut count) = (0.0, 0.0, 0.0, 0usize);
     let late = fits.iter().map(|fit| fit.offset).max().unwrap_or(0) + margin;
-    for index in heard.start.max(usize::try_from(late).unwrap_or(0))..heard.end {
+    let begin = heard.start.max(usize::try_from(late).unwrap_or(0));
+    for (index, sample) in recording.iter().enumerate().take(heard.end).skip(begin) {
         let sum: f64 = originals
             .iter()
             .zip(&fits)
@@ -113,7 +114,7 @@ pub fn fit_mix<const N: usize>(originals: &[Vec<f32>; N], recording: &[f32]) -> 
             })
             .map(|sample| f64::from(*sample))
             .sum();
-        let y = f64::from(recording[index]);
+        let y = f64::from(*sample);
         xy += sum * y;
         xx += sum * sum;
         yy += y * y;
