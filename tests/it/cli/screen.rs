@@ -33,8 +33,7 @@ fn a_meeting_from_the_first_key_to_the_last() {
     let terminal = Terminal::open("meeting", 120, 40);
     terminal.run(&host_line(&data));
     let invite = invite_on_screen(&terminal, &data);
-    terminal.keys(&["Escape"]);
-    terminal.see("war-room");
+    terminal.press_until("Escape", |screen| !screen.contains("conclave://"));
 
     // Create a room.
     terminal.keys(&["n"]);
@@ -75,7 +74,7 @@ fn a_meeting_from_the_first_key_to_the_last() {
     terminal.see("heme");
     terminal.keys(&["?"]);
     terminal.see("Help");
-    terminal.keys(&["Escape"]);
+    terminal.press_until("Escape", |screen| !screen.contains("Help"));
 
     // Leave and quit.
     terminal.keys(&["l"]);
@@ -100,8 +99,7 @@ fn terminal_survives(name: &str, end: impl FnOnce(&Terminal, &TempDir)) {
     terminal.run(&format!("{}; echo ended with $?", host_line(&data)));
     terminal.see("conclave://");
     assert!(terminal.modes().contains("alternate=1"), "{}", terminal.modes());
-    terminal.keys(&["Escape"]);
-    terminal.see("war-room");
+    terminal.press_until("Escape", |screen| !screen.contains("conclave://"));
     end(&terminal, &data);
     terminal.see("ended with");
     let after = (stty(&terminal, data.path(), "after"), terminal.modes());
