@@ -31,6 +31,8 @@ use crate::model::StreamId;
 use crate::model::TrackId;
 use crate::model::UserId;
 
+use super::loss::Loss;
+
 /// Between two ticks while somebody can be heard: half a frame.
 const BUSY: Duration = Duration::from_millis(10);
 
@@ -43,9 +45,6 @@ const QUIET_AFTER: Duration = Duration::from_millis(1000);
 /// Most frames written to the loudspeaker in one tick: after a machine slept for an hour,
 /// an hour of silence is not made up.
 const MAX_CATCH_UP: usize = 250;
-
-/// Loss is told of the last one to two times so long.
-const LOSS_OVER: Duration = Duration::from_secs(3);
 
 /// Names a joined room within the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -79,34 +78,6 @@ struct Track {
     user: UserId,
     receiver: AudioReceiver,
     loss: Loss,
-}
-
-/// How many packets came and did not come in the last few seconds.
-#[derive(Clone, Copy, Debug, Default)]
-struct Loss {
-    /// Counters when the time before the last one began, and when the last one did.
-    before: (u64, u64),
-    last: (u64, u64),
-    now: (u64, u64),
-    since: Option<Instant>,
-}
-
-impl Loss {
-    fn observe(&mut self, stats: &ReceiverStats, now: Instant) {
-        self.now = (stats.packets, stats.lost);
-        let since = *self.since.get_or_insert(now);
-        if now.saturating_duration_since(since) >= LOSS_OVER {
-            (self.before, self.last, self.since) = (self.last, self.now, Some(now));
-        }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a share is shown with two digits")]
-    fn share(&self) -> Option<f32> {
-        let came = self.now.0.saturating_sub(self.before.0);
-        let lost = self.now.1.saturating_sub(self.before.1);
-        let all = came.saturating_add(lost);
-        (all > 0).then(|| lost as f32 / all as f32)
-    }
 }
 
 /// Counters of the incoming tracks of a room, ended ones included.

@@ -5,6 +5,7 @@
 //! digital silence, and not at all while there is nothing.
 
 mod driver;
+mod loss;
 mod mixdown;
 
 pub(super) use driver::AudioEngine;
