@@ -396,10 +396,7 @@ async fn context_user(core: &Core, reach: Reach, method: &str, mut params: Param
         "context/setUserAcl" => {
             let acl = params.text("acl", 0, ACL_MAX)?;
             params.finish()?;
-            store
-                .write(move |tx| provision::set_user_acl(tx, &reach, &context, &user, &acl))
-                .await
-                .map(Outcome::quiet)
+            store.write(move |tx| provision::set_user_acl(tx, &reach, &context, &user, &acl)).await
         }
         _ => {
             params.finish()?;
@@ -433,6 +430,25 @@ async fn create_invite(core: &Core, reach: Reach, mut params: Params) -> Reply {
     core.store.write(move |tx| invite::create(tx, &reach, &record)).await.map(Outcome::quiet)
 }
 
+/// What changes how a name is shown without being seen: two names that differ in nothing else
+/// look the same. Controls, all spaces but the ordinary one, and what Unicode calls format
+/// characters, fillers and selectors.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || (c.is_whitespace() && c != ' ')
+        || matches!(
+            c,
+            '\u{AD}' | '\u{34F}' | '\u{600}'..='\u{605}' | '\u{61C}' | '\u{6DD}' | '\u{70F}'
+                | '\u{890}'..='\u{891}' | '\u{8E2}' | '\u{115F}'..='\u{1160}'
+                | '\u{17B4}'..='\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}'
+                | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{2800}' | '\u{3164}'
+                | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFFB}'
+                | '\u{110BD}' | '\u{110CD}' | '\u{13430}'..='\u{1343F}'
+                | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}'
+                | '\u{E0000}'..='\u{E0FFF}'
+        )
+}
+
 async fn redeem(core: &Core, mut params: Params) -> Reply {
     let request = Redeem {
         invite: params.id("inviteId")?,
@@ -445,7 +461,7 @@ async fn redeem(core: &Core, mut params: Params) -> Reply {
         pub_key: params.public_key("userPubKey")?,
     };
     params.finish()?;
-    if request.name.chars().any(char::is_control) || request.name.trim() != request.name {
+    if request.name.chars().any(is_invisible) || request.name.trim() != request.name {
         return Err(ServiceError::params("name"));
     }
     let now = core.now();

@@ -3,6 +3,8 @@
 //! The bridge keeps a hash of the token only. Redeeming makes a key a user of the Context;
 //! it gives no room key, which only a member can hand out.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use serde_json::json;
 use subtle::ConstantTimeEq;
@@ -137,13 +139,26 @@ pub fn redeem(
     if invite.uses >= invite.max_uses {
         return refuse(InviteRefusal::UsedUp);
     }
-    let mut user = UserId(request.name.clone());
-    for _ in 0..NAME_ATTEMPTS {
-        if is_free(tx, &context.id, &user, &request.pub_key)? {
-            break;
-        }
-        user = UserId(format!("{}-{}", request.name, endings()));
+    let former = tx.former_users(&context.id)?;
+    // Whoever was removed comes back through an operator only, not with what they still hold.
+    if former.iter().any(|(_, key)| *key == request.pub_key) {
+        return refuse(InviteRefusal::Revoked);
     }
+    // Nobody takes a name that rooms may still list, nor one that looks the same.
+    let taken: BTreeSet<String> = tx
+        .users(&context.id)?
+        .into_iter()
+        .map(|user| user.user)
+        .chain(former.into_iter().map(|(user, _)| user))
+        .map(|user| user.as_str().to_lowercase())
+        .collect();
+    let with_endings = std::iter::repeat_with(|| format!("{}-{}", request.name, endings()));
+    let user = std::iter::once(request.name.clone())
+        .chain(with_endings)
+        .take(NAME_ATTEMPTS)
+        .find(|name| !taken.contains(&name.to_lowercase()))
+        .map(UserId)
+        .ok_or_else(|| ServiceError::params("name: taken"))?;
     let record = UserRecord {
         context: context.id.clone(),
         user,
@@ -156,16 +171,4 @@ pub fn redeem(
     invite.uses += 1;
     tx.put_invite(&invite)?;
     Ok(Outcome { reply: answer(&record.user), notify, media: Vec::new() })
-}
-
-/// A name is free if nobody has it and nobody else ever had it: rooms may still list the
-/// name of a user who was removed, and a newcomer must not inherit that membership.
-fn is_free(
-    tx: &Tx<'_>,
-    context: &ContextId,
-    user: &UserId,
-    pub_key: &str,
-) -> Result<bool, ServiceError> {
-    let former = tx.former_key(context, user)?;
-    Ok(tx.user(context, user)?.is_none() && former.is_none_or(|former| former == pub_key))
 }

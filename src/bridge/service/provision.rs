@@ -23,6 +23,7 @@ use crate::bridge::store::UserRecord;
 use crate::model::ContextId;
 use crate::model::Secret;
 use crate::model::SolutionId;
+use crate::model::StreamRoomId;
 use crate::model::UserId;
 
 /// What the first API key may do.
@@ -30,6 +31,9 @@ pub const FIRST_SCOPE: &[&str] =
     &["context", "apiKey", "solution", "solution:*", "inbox", "store", "thread", "stream", "kvdb"];
 /// How many API keys there may be.
 pub const MAX_API_KEYS: usize = 10;
+/// What taking part in a call needs.
+const MEDIA_FUNCTIONS: &[&str] =
+    &["stream/streamRoomJoin", "stream/streamPublish", "stream/streamSubscribe"];
 /// ACL of a user for whom none is given.
 pub const DEFAULT_ACL: &str = "ALLOW ALL";
 
@@ -274,6 +278,10 @@ pub fn add_user(
     if tx.user(&context.id, &record.user)?.is_some() {
         return Err(ServiceError::params("userId: taken by another key"));
     }
+    // Rooms may still list the id of a user who was removed; nobody inherits that membership.
+    if tx.former_key(&context.id, &record.user)?.is_some_and(|former| former != record.pub_key) {
+        return Err(ServiceError::params("userId: belonged to another key"));
+    }
     tx.insert_user(record)?;
     let to = tx.users(&context.id)?.into_iter().map(|user| user.pub_key).collect();
     Ok(vec![user_notice(context, record, "context/userAdded", "contextUserAdded", to)])
@@ -326,7 +334,8 @@ pub fn remove_user(
     Ok(Outcome { reply: json!("OK"), notify: vec![notice], media: vec![eject] })
 }
 
-/// `context/setUserAcl`.
+/// `context/setUserAcl`: whoever loses a right to media leaves the rooms concerned, and may
+/// come back with the rights that are left.
 ///
 /// # Errors
 ///
@@ -338,13 +347,26 @@ pub fn set_user_acl(
     context_id: &ContextId,
     user: &UserId,
     acl: &str,
-) -> Result<Value, ServiceError> {
-    Acl::parse(acl)?;
+) -> Result<Outcome, ServiceError> {
+    let after = Acl::parse(acl)?;
     context(tx, reach, context_id)?;
-    if !tx.set_acl(context_id, user, acl)? {
-        return Err(ServiceError::UserDoesNotExist);
-    }
-    Ok(json!("OK"))
+    let record = tx.user(context_id, user)?.ok_or(ServiceError::UserDoesNotExist)?;
+    let before = Acl::parse(&record.acl)?;
+    tx.set_acl(context_id, user, acl)?;
+    let loses = |room: &StreamRoomId| {
+        let arguments = [("streamRoomId", room.as_str())];
+        MEDIA_FUNCTIONS.iter().any(|function| {
+            before.allows(function, &arguments) && !after.allows(function, &arguments)
+        })
+    };
+    let media = tx
+        .rooms(context_id)?
+        .into_iter()
+        .map(|room| room.id)
+        .filter(loses)
+        .map(|room| MediaCommand::EjectFromRoom { room, pub_keys: vec![record.pub_key.clone()] })
+        .collect();
+    Ok(Outcome { reply: json!("OK"), notify: Vec::new(), media })
 }
 
 /// `context/getUserFromContext`.

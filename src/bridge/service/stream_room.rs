@@ -33,6 +33,10 @@ use crate::model::StreamRoomId;
 use crate::model::Timestamp;
 use crate::model::UserId;
 
+/// Versions of a room that are kept: each update adds one, and all of them go into every
+/// answer that shows the room.
+const VERSIONS_MAX: i64 = 1000;
+
 /// What a create and an update have in common.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Content {
@@ -331,7 +335,7 @@ pub fn update(
     let everybody = tx.users(&access.room.context)?;
     check_people(&content, &everybody)?;
 
-    let before = access.room.members();
+    let before = access.room.clone();
     let room = &mut access.room;
     room.resource = room.resource.take().or(content.resource);
     room.users = content.users;
@@ -356,15 +360,26 @@ pub fn update(
         error => error.into(),
     })?;
     tx.insert_version(room, &RoomVersion { key_id: content.key_id, data: content.data })?;
+    tx.prune_versions(room, VERSIONS_MAX)?;
     tx.set_room_keys(&room.id, &keys)?;
 
-    let removed: Vec<UserId> = before.into_iter().filter(|user| !members.contains(user)).collect();
+    let mut removed = before.members();
+    removed.retain(|user| !members.contains(user));
     let to: Vec<UserId> = members.into_iter().chain(removed.iter().cloned()).collect();
     let notify = announce(tx, &access, &everybody, &to, "streamroom/update", "streamRoomUpdated")?;
+    let context = &access.member.context;
+    let may = |room: &RoomRecord, user: &UserId| {
+        policy::allows("get", Some(room), context, Roles::in_room(user, room))
+    };
+    let shut_out = everybody
+        .iter()
+        .filter(|user| may(&before, &user.user) && !may(&access.room, &user.user))
+        .map(|user| user.user.clone());
+    removed.extend(shut_out);
     let media = if removed.is_empty() {
         Vec::new()
     } else {
-        let room = access.room.id;
+        let room = access.room.id.clone();
         vec![MediaCommand::EjectFromRoom { room, pub_keys: keys_of(&removed, &everybody) }]
     };
     Ok(Outcome { reply: json!("OK"), notify, media })

@@ -191,6 +191,16 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Everybody who was a user of this Context once: id and key.
+    pub fn former_users(&self, context: &ContextId) -> Result<Vec<(UserId, String)>, StoreError> {
+        let mut statement = self
+            .inner
+            .prepare_cached("SELECT user, pub_key FROM former_user WHERE context = ?1")?;
+        let rows = statement
+            .query_map([context.as_str()], |row| Ok((UserId(row.get(0)?), row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// The key that held this id before its user was removed.
     pub fn former_key(
         &self,

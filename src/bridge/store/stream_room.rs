@@ -151,6 +151,14 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Removes the oldest versions of a room; the last `kept` stay.
+    pub fn prune_versions(&mut self, room: &RoomRecord, kept: i64) -> Result<(), StoreError> {
+        self.inner
+            .prepare_cached("DELETE FROM stream_room_version WHERE room = ?1 AND version <= ?2")?
+            .execute(params![room.id.as_str(), room.version.saturating_sub(kept)])?;
+        Ok(())
+    }
+
     /// Removes a room with everything in it.
     pub fn delete_room(&mut self, id: &StreamRoomId) -> Result<(), StoreError> {
         self.inner

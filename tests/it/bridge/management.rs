@@ -229,8 +229,17 @@ async fn an_invite_admits_as_many_as_it_says() {
     let two = invite(&world, 8, later, 9).await;
     let taken = anonymous(redeem(&two, "bob", 5)).await.unwrap();
     assert_ne!(taken["userId"], "bob");
-    let back = anonymous(redeem(&two, "bob", 2)).await.unwrap();
-    assert_eq!(back["userId"], "bob");
+    let alike = anonymous(redeem(&two, "BOB", 6)).await.unwrap();
+    assert_ne!(alike["userId"], "BOB");
+    // Nor does whoever was removed come back with an invitation.
+    let (code, _) = anonymous(redeem(&two, "bob", 2)).await.unwrap_err();
+    assert_eq!(code, 0x6f03);
+    let add = |byte: u8| {
+        let key = key(byte).public_key().to_base58();
+        json!({"contextId": world.context, "userId": "bob", "userPubKey": key})
+    };
+    assert!(world.manage("context/addUserToContext", add(7)).await.is_err());
+    assert_eq!(world.manage("context/addUserToContext", add(2)).await.unwrap(), "OK");
     world.bridge.shutdown().await;
 }
 
@@ -255,7 +264,7 @@ async fn bad_invites_are_refused_each_in_its_own_words() {
         let result = world.manage_as(None, "invite/redeem", redeem(invite, "bob", 2)).await;
         assert_eq!(result.unwrap_err(), (code, why.to_owned()));
     }
-    for name in ["", " bob", "b\u{7}b", &"b".repeat(65)] {
+    for name in ["", " bob", "b\u{7}b", "bo\u{200b}b", "b\u{202e}ob", "b\u{a0}b", &"b".repeat(65)] {
         let result = world.manage_as(None, "invite/redeem", redeem(&good, name, 2)).await;
         assert_eq!(result.unwrap_err().0, -32602, "{name:?}");
     }
