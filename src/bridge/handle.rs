@@ -202,10 +202,10 @@ async fn media_loop(core: Arc<Core>, mut events: mpsc::Receiver<SfuEvent>) {
 
 async fn on_media_event(core: &Core, event: SfuEvent) -> Result<(), ServiceError> {
     match event {
-        SfuEvent::PublisherConnected { room, client, user: _, stream } => {
+        SfuEvent::PublisherConnected { room, client, user: _, session_id, stream } => {
             let _turn = core.media.lock(client, &room).await;
             let current = core.media.update(client, &room, |part| {
-                let current = part.main.is_some() && part.stream == stream.id;
+                let current = part.main == Some(session_id) && part.stream == stream.id;
                 part.announced |= current;
                 if current {
                     part.tracks.clone_from(&stream.tracks);
@@ -220,12 +220,15 @@ async fn on_media_event(core: &Core, event: SfuEvent) -> Result<(), ServiceError
                 core.notifier.fan_out(&notices, core.now());
             }
         }
-        SfuEvent::PublisherGone { room, client, user, stream, announced } => {
+        SfuEvent::PublisherGone { room, client, user, session_id, stream, announced } => {
             let _turn = core.media.lock(client, &room).await;
             core.media.update(client, &room, |part| {
-                part.main = None;
-                part.announced = false;
-                part.tracks.clear();
+                // A publication that followed meanwhile is none of this one's business.
+                if part.main == Some(session_id) {
+                    part.main = None;
+                    part.announced = false;
+                    part.tracks.clear();
+                }
             });
             if announced && let Some(audience) = core.audience(&room).await? {
                 let notice = media_event::unpublished(&audience, &user, stream);

@@ -29,6 +29,9 @@ use crate::model::UserId;
 /// Rooms that one session may be in at a time.
 pub const ROOMS_PER_CLIENT: usize = 64;
 
+/// Sessions of one key in one room: a few devices, but not all the seats.
+pub const SESSIONS_PER_KEY: usize = 4;
+
 /// One session in one room.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Participant {
@@ -124,9 +127,19 @@ impl Media {
         room.into_iter().flat_map(|room| room.keys()).copied().filter(|id| *id != client).collect()
     }
 
-    /// Takes note of a session that entered.
-    pub fn insert(&self, client: ClientId, room: StreamRoomId, participant: Participant) {
-        self.state().participants.entry(room).or_default().insert(client, participant);
+    /// Takes note of a session that entered; `false` if too many of its key are there.
+    #[must_use]
+    pub fn insert(&self, client: ClientId, room: StreamRoomId, participant: Participant) -> bool {
+        let mut state = self.state();
+        let people = state.participants.entry(room).or_default();
+        let own = people
+            .iter()
+            .filter(|(id, other)| **id != client && other.pub_key == participant.pub_key);
+        if own.count() >= SESSIONS_PER_KEY {
+            return false;
+        }
+        people.insert(client, participant);
+        true
     }
 
     /// Changes a participant; `None` if the session is not in the room.

@@ -126,7 +126,13 @@ async fn enter(turn: &Turn<'_>, function: &'static str) -> Result<Vec<Notice>, S
         tracks: Vec::new(),
         announced: false,
     };
-    media.insert(turn.client, turn.room().clone(), participant);
+    if !media.insert(turn.client, turn.room().clone(), participant) {
+        drop(media.sfu.leave(turn.room(), turn.client).await);
+        return Err(ServiceError::Media {
+            code: code::MEDIA_SERVER_ERROR,
+            message: "too many sessions of this key in the room".to_owned(),
+        });
+    }
     // The right may have gone while the call waited; whoever took it looked for participants
     // either after this insertion, or before, and then this check sees the change.
     let (who, room) = (turn.caller.clone(), turn.room().clone());

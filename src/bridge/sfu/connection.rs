@@ -99,7 +99,9 @@ pub(super) enum Polled {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
     /// The other side's description hasn't come yet.
-    Waiting,
+    Waiting {
+        until: Instant,
+    },
     Connecting {
         until: Instant,
     },
@@ -143,7 +145,8 @@ impl Connection {
             }
         }
         rtc.direct_api().set_ice_controlling(controlling);
-        Self { rtc, life: Life::Waiting, was_up: false, timeout: now, hurry_until: now }
+        let life = Life::Waiting { until: now + CONNECT_TIMEOUT };
+        Self { rtc, life, was_up: false, timeout: now, hurry_until: now }
     }
 
     /// Works on the library within the fence; `None` if the connection is or becomes dead.
@@ -162,7 +165,7 @@ impl Connection {
 
     /// The other side's description has come: from now on the connection must come up.
     pub(super) fn expect(&mut self, now: Instant) {
-        if self.life == Life::Waiting {
+        if matches!(self.life, Life::Waiting { .. }) {
             self.life = Life::Connecting { until: now + CONNECT_TIMEOUT };
             self.hurry_until = now + SETUP_HURRY;
         }
@@ -217,7 +220,11 @@ impl Connection {
     /// Lets time pass.
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         match self.life {
-            Life::Connecting { until } | Life::Lost { until } if now >= until => self.fail(),
+            Life::Waiting { until } | Life::Connecting { until } | Life::Lost { until }
+                if now >= until =>
+            {
+                self.fail();
+            }
             _ => {}
         }
         if let Some(Err(error)) = self.run(|rtc| rtc.handle_input(Input::Timeout(now))) {
@@ -279,8 +286,10 @@ impl Connection {
     pub(super) fn wake(&self) -> Option<Instant> {
         match self.life {
             Life::Dead => None,
-            Life::Connecting { until } | Life::Lost { until } => Some(self.timeout.min(until)),
-            Life::Waiting | Life::Up => Some(self.timeout),
+            Life::Waiting { until } | Life::Connecting { until } | Life::Lost { until } => {
+                Some(self.timeout.min(until))
+            }
+            Life::Up => Some(self.timeout),
         }
     }
 

@@ -80,6 +80,8 @@ pub enum SfuEvent {
         client: ClientId,
         /// Its user.
         user: UserId,
+        /// Its media session.
+        session_id: SessionId,
         /// The stream with its tracks as they are now.
         stream: StreamInfo,
     },
@@ -92,6 +94,8 @@ pub enum SfuEvent {
         client: ClientId,
         /// Its user.
         user: UserId,
+        /// The media session that ended; by now the client may have another.
+        session_id: SessionId,
         /// The stream that ended.
         stream: StreamId,
         /// It had been announced by `PublisherConnected`.

@@ -36,6 +36,10 @@ use crate::model::UserId;
 /// trace in the library for as long as the connection lives.
 const MAX_SSRCS: usize = 256;
 
+/// Tracks of one connection in its whole life: the library never forgets one. Clients use the
+/// line of a track that ended for the next one.
+const MAX_LIBRARY_LINES: usize = 256;
+
 /// Data channels that a client may open on one connection (streams.md §10.2).
 const MAX_CHANNELS: usize = 150;
 
@@ -153,6 +157,9 @@ impl Publisher {
             line.is_supported() && !self.library_lines.iter().any(|known| known.mid == line.mid)
         };
         merged.extend(lines.iter().filter(unknown).cloned());
+        if merged.len() > MAX_LIBRARY_LINES {
+            return Err(SfuError::InvalidSdp("too many m-lines over time"));
+        }
         if merged.is_empty() {
             return Err(SfuError::InvalidSdp("nothing that can be published"));
         }
@@ -292,12 +299,17 @@ impl Publisher {
             if !media.ration.take(now) {
                 continue;
             }
-            asked = true;
-            connection.run(|rtc| {
-                if let Some(stream) = rtc.direct_api().stream_rx_by_mid(*mid, None) {
-                    stream.request_keyframe(KeyframeRequestKind::Pli);
-                }
+            let sent = connection.run(|rtc| {
+                let mut api = rtc.direct_api();
+                let stream = api.stream_rx_by_mid(*mid, None);
+                stream.map(|stream| stream.request_keyframe(KeyframeRequestKind::Pli)).is_some()
             });
+            match sent {
+                Some(true) => asked = true,
+                // Nothing has come yet on this track, so nobody could be asked: later.
+                Some(false) => media.ration.want(),
+                None => {}
+            }
         }
         asked
     }

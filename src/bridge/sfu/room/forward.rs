@@ -70,6 +70,7 @@ impl Room {
                     room: self.id.clone(),
                     client,
                     user: publisher.user.clone(),
+                    session_id: session,
                     stream: publisher.info(),
                 });
             }

@@ -260,6 +260,7 @@ impl Room {
                     room,
                     client,
                     user: publisher.user,
+                    session_id: session,
                     stream: publisher.stream,
                     announced: publisher.announced,
                 });
