@@ -32,6 +32,8 @@ pub struct BridgeConfig {
     pub server_version: String,
     /// Host name announced at login and in `/privmx-configuration.json`.
     pub host: String,
+    /// Lets web pages of any origin speak the client protocol; the management API never.
+    pub cors: bool,
     /// Bounds.
     pub limits: BridgeLimits,
     /// Sees every media payload; for tests that prove what the server can know.
@@ -81,6 +83,7 @@ impl BridgeConfig {
             turn: Vec::new(),
             server_version: SERVER_VERSION.to_owned(),
             host: listen.ip().to_string(),
+            cors: false,
             limits: BridgeLimits::default(),
             tap: None,
         }

@@ -28,6 +28,8 @@ use crate::wire::rpc::RpcError;
 
 /// Calls in one message; official clients send one.
 const CALLS_MAX: usize = 64;
+/// Bytes of an answer beyond which no further call of its message is carried out.
+const ANSWER_MAX: usize = 8 * 1024 * 1024;
 
 /// Where a message came from.
 #[derive(Clone, Debug)]
@@ -120,7 +122,7 @@ impl Driver<'_> {
                 Ok(Step::IssueTickets { count }) => self.issue(count),
                 Ok(Step::Call(request)) => {
                     calls += 1;
-                    if calls > CALLS_MAX {
+                    if calls > CALLS_MAX || self.exchange.answer_size() > ANSWER_MAX {
                         self.exchange.alert("Too many calls in one message");
                         continue;
                     }

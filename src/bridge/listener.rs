@@ -21,6 +21,7 @@ use axum::extract::Request;
 use axum::extract::State;
 use axum::extract::ws::WebSocket;
 use axum::extract::ws::WebSocketUpgrade;
+use axum::http::HeaderValue;
 use axum::http::Method;
 use axum::http::StatusCode;
 use axum::http::header;
@@ -219,7 +220,7 @@ async fn handle(
     request: Request,
 ) -> Result<Response, Infallible> {
     let path = request.uri().path().to_owned();
-    let response = match (request.method(), path.as_str()) {
+    let mut response = match (request.method(), path.as_str()) {
         (&Method::OPTIONS, _) => StatusCode::OK.into_response(),
         (&Method::POST, FRAMES) => frames(&core, &connection, request).await,
         (&Method::POST, MANAGEMENT) => manage(&core, &connection, request).await,
@@ -233,6 +234,15 @@ async fn handle(
         }
         _ => StatusCode::NOT_FOUND.into_response(),
     };
+    if core.config.cors && path == FRAMES {
+        let headers = response.headers_mut();
+        let any = HeaderValue::from_static("*");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, any);
+        let methods = HeaderValue::from_static("POST, OPTIONS");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
+        let allowed = HeaderValue::from_static("Content-Type");
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
+    }
     Ok(response)
 }
 

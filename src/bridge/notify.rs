@@ -44,6 +44,8 @@ const SESSIONS_PER_SOCKET: usize = 1024;
 const ANONYMOUS_PER_SOCKET: usize = 4;
 /// Subscriptions of one session.
 const SUBSCRIPTIONS: usize = 128;
+/// The kind of events that users make up.
+const CUSTOM: &str = "custom";
 /// Channel ids are random below this.
 const CHANNEL_END: u32 = 1 << 31;
 
@@ -88,6 +90,14 @@ impl Socket {
             self.waiting.fetch_sub(size, Ordering::Relaxed);
             self.ended.cancel();
         }
+    }
+}
+
+impl Socket {
+    /// Whether so much waits that what is not needed had better not be added.
+    fn is_half_full(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) > OUTBOX_BYTES / 2
+            || self.outbox.capacity() < OUTBOX / 2
     }
 }
 
@@ -348,6 +358,11 @@ impl Notifier {
 }
 
 fn deliver(session: &Session, notice: &Notice, now: Timestamp, rng: &mut impl CryptoRng) {
+    // Anybody may send these to anybody in the Context; they must not cost others their socket.
+    if notice.kind == CUSTOM && session.socket.is_half_full() {
+        tracing::debug!("custom event dropped: its receiver does not keep up");
+        return;
+    }
     let target = Target {
         channel: notice.target.channel.clone(),
         context_id: notice.target.context.0.clone(),

@@ -224,6 +224,12 @@ impl RecordWriter {
         self.cipher.is_some()
     }
 
+    /// Bytes of the message so far.
+    #[must_use]
+    pub const fn size(&self) -> usize {
+        self.message.len()
+    }
+
     /// The message.
     #[must_use]
     pub fn into_bytes(self) -> Vec<u8> {

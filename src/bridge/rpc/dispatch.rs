@@ -144,10 +144,15 @@ fn authorize(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceErro
     let key = params.notification_key("key")?;
     let many = params.flag("addWsChannelId")?;
     params.finish()?;
-    let channel = core.notifier.authorize(socket, peer, key, many, rand::random())?;
+    // Counted before there is a session: a session that ends at once takes one off again.
     if let Some(caller) = &peer.identity {
         core.presence.came(&caller.pub_key, core.now());
     }
+    let authorized = core.notifier.authorize(socket, peer, key, many, rand::random());
+    if let (Err(_), Some(caller)) = (&authorized, &peer.identity) {
+        core.presence.went(&caller.pub_key, core.now());
+    }
+    let channel = authorized?;
     Ok(Answer::quiet(json!({"wsChannelId": channel})))
 }
 

@@ -6,6 +6,8 @@
 use std::fs::DirBuilder;
 use std::fs::File;
 use std::fs::OpenOptions;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -158,7 +160,11 @@ impl Store {
         let (answer, answered) = oneshot::channel();
         let job: Work = Box::new(move |connection| {
             // The caller may be gone; what was committed stays committed.
-            drop(answer.send(transact(connection, behavior, commit, work)));
+            // Work that panics is undone as its transaction is dropped; others go on.
+            let done =
+                catch_unwind(AssertUnwindSafe(|| transact(connection, behavior, commit, work)));
+            let broken = || StoreError::Database("a transaction broke off".to_owned());
+            drop(answer.send(done.unwrap_or_else(|_| Err(E::from(broken())))));
         });
         self.jobs.send(Job::Run(job)).await.map_err(|_| E::from(StoreError::Closed))?;
         answered.await.map_err(|_| E::from(StoreError::Closed))?

@@ -336,6 +336,12 @@ impl ServerExchange {
         }
     }
 
+    /// Bytes of the answer so far.
+    #[must_use]
+    pub const fn answer_size(&self) -> usize {
+        self.writer.size()
+    }
+
     /// The answer to the message.
     #[must_use]
     pub fn into_answer(self) -> Vec<u8> {

@@ -55,6 +55,25 @@ async fn http_answers_as_the_official_server() {
 }
 
 #[tokio::test]
+async fn web_pages_are_let_in_where_the_operator_says_so() {
+    for cors in [false, true] {
+        let mut config = config();
+        config.cors = cors;
+        let world = World::with(config).await;
+        for (head, allowed) in [
+            ("OPTIONS /api/v2.0 HTTP/1.1", cors),
+            ("POST /api/v2.0 HTTP/1.1", cors),
+            ("OPTIONS /api HTTP/1.1", false),
+            ("POST /api HTTP/1.1", false),
+        ] {
+            let answer = world.raw(head, b"garbage").await.to_ascii_lowercase();
+            assert_eq!(answer.contains("access-control-allow-origin: *"), allowed, "{head}");
+        }
+        world.bridge.shutdown().await;
+    }
+}
+
+#[tokio::test]
 async fn a_login_is_refused_with_the_known_texts() {
     let world = World::new().await;
     world.add("alice", &key(1)).await;

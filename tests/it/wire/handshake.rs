@@ -662,6 +662,33 @@ fn calls_added_in_plaintext_are_not_carried_out() {
 }
 
 #[test]
+fn tickets_are_for_those_who_hold_the_secret_and_once_a_message() {
+    let master = MasterSecret::from_bytes([3; 48]);
+    let wanted = encode(
+        &Value::object([("count", Value::Int(1)), ("type", Value::text("ticket_request"))]),
+        Dictionary::Empty,
+    );
+    // Whoever reads along knows the admission, and nothing of what follows it.
+    let (message, _) = sealed(&master, &[]);
+    let mut writer = RecordWriter::default();
+    writer.write(ContentType::Handshake, &frames(&message)[0].1);
+    writer.write(ContentType::Handshake, &wanted);
+    let mut exchange = ServerExchange::new(writer.into_bytes());
+    assert!(matches!(exchange.step(), Ok(Step::Restore { .. })));
+    exchange.restore(&master);
+    assert!(matches!(exchange.step(), Ok(Step::Done)));
+
+    let twice = [(ContentType::Handshake, &wanted[..]), (ContentType::Handshake, &wanted[..])];
+    let (message, _) = sealed(&master, &twice);
+    let mut exchange = ServerExchange::new(message);
+    assert!(matches!(exchange.step(), Ok(Step::Restore { .. })));
+    exchange.restore(&master);
+    assert!(matches!(exchange.step(), Ok(Step::IssueTickets { count: 1 })));
+    exchange.answer_tickets(&[vec![1]], 900);
+    assert!(matches!(exchange.step(), Ok(Step::Done)));
+}
+
+#[test]
 fn noise_and_broken_frames_are_told_apart() {
     assert_eq!(
         ServerExchange::new(b"GET /".to_vec()).step().unwrap_err(),
