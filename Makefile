@@ -1,5 +1,5 @@
 # Two commands are all a newcomer needs: `make run` and `make test`. Both install what is missing.
-.PHONY: run test setup setup-test lint doc bench pulse tui voice help
+.PHONY: help run test setup setup-test lint bench voice tui pulse idle
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -7,10 +7,9 @@ help: ## Show this list
 run: setup ## Build and open a demo meeting
 	cargo run --release --quiet -- demo
 
-test: setup-test ## Run all tests
-	cargo test
+test: setup-test ## Run all tests, with real sound devices where they are virtual
+	tests/pulse/server.sh run cargo test
 	cargo test --no-default-features
-	$(MAKE) voice tui pulse
 
 setup: ## Install what compiling needs
 	@.ci/setup build
@@ -27,14 +26,15 @@ lint: setup ## Formatting, lints, documentation
 bench: setup ## Run the benchmarks
 	cargo bench
 
-voice: setup-test ## A spoken sentence through two and three processes, both ways: correlation and delays
-	cargo build --quiet
-	tests/voice/run.sh
+voice: setup-test ## Speech through two and three processes, both ways: correlation and delays
+	cargo test --test it cli::voice -- --nocapture --test-threads 1
 
 tui: setup-test ## Drive the terminal interface in tmux
-	cargo build --quiet
-	tests/tui/run.sh
+	cargo test --test it cli::screen -- --nocapture
 
 pulse: setup-test ## A tone from one virtual sound card to another, through a call
-	cargo build --quiet
-	tests/pulse/run.sh
+	tests/pulse/server.sh run cargo test --test it -- --nocapture media::real cli::pulse
+
+idle: setup-test ## What a quiet call costs: CPU and bytes to the terminal over a minute
+	cargo build --release --quiet
+	benches/idle.sh target/release/conclave 60

@@ -118,6 +118,10 @@ fn amplitude(samples: &[f64], hertz: f64) -> f64 {
 
 #[test]
 fn tone_travels_from_sound_card_to_sound_card() {
+    if !cfg!(feature = "audio") {
+        println!("skipped: this build has no real sound devices (feature `audio`)");
+        return;
+    }
     let server = SoundServer::start();
     let (ana_data, ben_data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let ana_path = ana_data.path().display().to_string();
