@@ -121,7 +121,7 @@ impl PeopleState {
             changed |= (row.speaking, row.muted) != (level.speaking, level.muted);
             row.speaking = level.speaking && !level.muted;
             row.muted = level.muted;
-            let loss = level.loss.map(per_mille);
+            let loss = level.loss.map(per_mille).or(row.loss_per_mille);
             changed |= row.loss_per_mille != loss;
             row.loss_per_mille = loss;
         }
