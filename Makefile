@@ -27,13 +27,14 @@ bench: setup ## Run the benchmarks
 	cargo bench
 
 voice: setup-test ## Speech through two and three processes, both ways: correlation and delays
-	cargo test --test it cli::voice -- --nocapture --test-threads 1
+	cargo test --test realtime voice -- --nocapture
 
 tui: setup-test ## Drive the terminal interface in tmux
 	cargo test --test it cli::screen -- --nocapture
 
 pulse: setup-test ## A tone from one virtual sound card to another, through a call
-	tests/pulse/server.sh run cargo test --test it -- --nocapture media::real cli::pulse
+	tests/pulse/server.sh run cargo test --test it media::real -- --nocapture
+	cargo test --test realtime pulse -- --nocapture
 
 idle: setup-test ## What a quiet call costs: CPU and bytes to the terminal over a minute
 	cargo build --release --quiet

@@ -2,6 +2,4 @@
 
 mod bad_input;
 mod durable;
-mod pulse;
 mod screen;
-mod voice;

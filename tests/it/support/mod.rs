@@ -1,6 +1,5 @@
 //! What tests share: real processes, real sound cards and terminals, and ears to judge sound by.
 
-pub mod ear;
 pub mod process;
 pub mod tmux;
 pub mod wait;

@@ -118,6 +118,7 @@ fn amplitude(samples: &[f64], hertz: f64) -> f64 {
 
 #[test]
 fn tone_travels_from_sound_card_to_sound_card() {
+    let _turn = crate::take_turns();
     if !cfg!(feature = "audio") {
         println!("skipped: this build has no real sound devices (feature `audio`)");
         return;

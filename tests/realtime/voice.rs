@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::ear;
-use crate::support::ear::Fit;
+use crate::ear;
+use crate::ear::Fit;
 use crate::support::process::Conclave;
 
 /// How well a recording must match its original.
@@ -106,6 +106,7 @@ fn last<'a>(events: &'a [Value], name: &str) -> &'a Value {
 
 #[test]
 fn two_people_hear_each_other() {
+    let _turn = crate::take_turns();
     let (ana, ben) = (Person::new(ANA, "en"), Person::new(BEN, "en+f3"));
     let (host, invite) = ana.host("ana", "20s");
     let guest = ben.join(&invite, "ben", "18s");
@@ -131,6 +132,7 @@ fn two_people_hear_each_other() {
 
 #[test]
 fn three_people_hear_each_other() {
+    let _turn = crate::take_turns();
     let people = [Person::new(ANA, "en"), Person::new(BEN, "en+f3"), Person::new(CHI, "en+m4")];
     let [ana, ben, chi] = &people;
     let (host, invite) = ana.host("ana", "22s");
