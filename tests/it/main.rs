@@ -3,9 +3,8 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::print_stdout,
     clippy::too_many_lines,
-    reason = "tests fail on the unexpected, print what they measure, and tell one story each"
+    reason = "tests fail on the unexpected and tell one story each"
 )]
 
 mod api;
