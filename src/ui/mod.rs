@@ -1,6 +1,6 @@
 //! The terminal client: what is on the screen, and what keys do.
 //!
-//! [`State`] is everything the screen shows. [`update`] and [`apply`] change it, `view`
+//! [`State`] is everything the screen shows. `update` and `apply` change it, `view`
 //! draws it, and all three are pure. `runtime` feeds them from the terminal and from the
 //! [`backend`], and is the only part that waits for anything.
 

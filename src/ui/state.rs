@@ -1,5 +1,5 @@
-//! Everything the screen shows, as plain data. Changed by [`update`](super::update) and
-//! [`apply`](super::apply) only; read by the views.
+//! Everything the screen shows, as plain data. Changed by `update` and
+//! `apply` only; read by the views.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
