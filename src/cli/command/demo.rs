@@ -48,7 +48,8 @@ pub async fn run(global: &Global, sound: &Sound, screen: &Screen) -> anyhow::Res
         choice,
         muted: sound.muted,
     };
-    let shown = tui::show(session, screen, start).await;
+    let shown = tui::show(&session, screen, start).await;
+    // The bridge goes last, or nobody could say goodbye to it.
     for call in calls {
         if let Err(error) = call.leave().await {
             tracing::debug!(%error, "a talker could not say goodbye");
@@ -57,6 +58,7 @@ pub async fn run(global: &Global, sound: &Sound, screen: &Screen) -> anyhow::Res
     for talker in talkers {
         talker.close().await;
     }
+    session.close().await;
     shown
 }
 

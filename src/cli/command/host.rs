@@ -67,7 +67,9 @@ pub async fn run(
             choice,
             muted: sound.muted,
         };
-        return tui::show(session, screen, start).await;
+        let shown = tui::show(&session, screen, start).await;
+        session.close().await;
+        return shown;
     }
     let hosting = json!({"event": "hosting", "url": session.url, "invite": link,
         "room": {"id": room.stream_room_id.as_str(), "name": room_meta::name(&room)}});

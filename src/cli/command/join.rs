@@ -68,7 +68,9 @@ pub async fn run(
             choice,
             muted: sound.muted,
         };
-        return tui::show(session, screen, start).await;
+        let shown = tui::show(&session, screen, start).await;
+        session.close().await;
+        return shown;
     }
     let events = session.api.room_events(&room.stream_room_id);
     let joining_since = clock::now();

@@ -63,11 +63,13 @@ pub async fn run(
     let session = Session::resume(profile).await?;
     let gate = host::open_gate(&session, Admit::Ask).await?;
     let start = Start { room: None, invite: None, gate: Some(gate), choice, muted: sound.muted };
-    show(session, screen, start).await
+    let shown = show(&session, screen, start).await;
+    session.close().await;
+    shown
 }
 
-/// Shows the interface until the user quits, then closes the session.
-pub async fn show(session: Session, screen: &Screen, start: Start) -> anyhow::Result<()> {
+/// Shows the interface until the user quits and has left the call. The session stays open.
+pub async fn show(session: &Session, screen: &Screen, start: Start) -> anyhow::Result<()> {
     let (event_sender, events) = mpsc::channel(EVENTS);
     let (decisions, decision_receiver) = mpsc::channel(DECISIONS);
     if let Some(invite) = start.invite {
@@ -111,7 +113,6 @@ pub async fn show(session: Session, screen: &Screen, start: Start) -> anyhow::Re
     if let Some(porter) = porter {
         porter.shutdown().await;
     }
-    session.close().await;
     Ok(shown?)
 }
 
