@@ -20,11 +20,12 @@ tmux -L "$socket" -f /dev/null new-session -d -x 120 -y 40 \
     "exec '$program' host --listen 127.0.0.1:0 --data '$work/ana' --name ana --admit all --mic silence --speaker null"
 until [ -s "$work/ana/invite.txt" ]; do sleep 0.1; done
 tmux -L "$socket" send-keys Escape
+: >"$work/ben.log"
 "$program" join "$(cat "$work/ana/invite.txt")" --data "$work/ben" --name ben --headless --json \
     --mic silence --speaker null >"$work/ben.log" 2>&1 &
 guest=$!
 until grep -q '"joined"' "$work/ben.log"; do sleep 0.1; done
-sleep 5 # let names, meters and sparklines settle
+sleep 36 # the sparkline of the room shows the last half minute, in which somebody came
 host=$(tmux -L "$socket" display-message -p '#{pane_pid}')
 ticks() { sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f12,13 | tr ' ' '+' | xargs -I{} sh -c 'echo $(({}))'; }
 tmux -L "$socket" pipe-pane -o "cat >'$work/bytes'"

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use conclave::model::CallStats;
 use conclave::model::Level;
 use conclave::ui::canvas::Canvas;
+use conclave::ui::event::Event;
 use conclave::ui::testing::Harness;
 use conclave::ui::view::draw;
 
@@ -42,6 +44,47 @@ fn a_quiet_call_writes_nothing_and_needs_no_timer() {
         assert!(paint(&mut canvas, &ui).is_empty(), "after {tenth} tenths of a second");
     }
     assert!(Level::FLOOR.dbfs() < -90.0);
+}
+
+/// Statistics of a second in which next to nothing was sent, over a link that is never
+/// quite the same.
+fn quiet_stats(second: u64) -> CallStats {
+    let wave = (second % 5) as f64;
+    CallStats {
+        packets: 2 * second + second % 2,
+        jitter_ms: 0.4 + 0.8 * wave,
+        rtt_ms: Some(0.3 + 0.7 * wave),
+        bytes: 160 * second + 80 * (second % 2),
+        packets_sent: 2 * second + second % 3,
+        bytes_sent: 150 * second + 75 * (second % 3),
+        ..CallStats::default()
+    }
+}
+
+#[test]
+fn figures_of_a_quiet_call_stay_as_they_are() {
+    let mut canvas = Canvas::new();
+    let mut ui = world::in_call(120, 40).event(world::levels(-100.0, -100.0));
+    for second in 0..3 {
+        ui = ui.wait(Duration::from_secs(1)).event(Event::StatsMeasured(quiet_stats(second)));
+    }
+    let mut ui = settle(ui);
+    paint(&mut canvas, &ui);
+    for second in 3..300 {
+        ui = ui.wait(Duration::from_secs(1)).event(Event::StatsMeasured(quiet_stats(second)));
+        assert!(ui.state.deadline().is_none());
+        let bytes = paint(&mut canvas, &ui);
+        assert!(bytes.is_empty(), "after {second} s: {}", ui.screen());
+    }
+}
+
+#[test]
+fn what_a_person_should_see_is_drawn_at_once() {
+    let mut canvas = Canvas::new();
+    let ui = settle(world::in_call(120, 40).event(world::levels(-100.0, -100.0)));
+    paint(&mut canvas, &ui);
+    let ui = ui.event(world::levels(-100.0, -20.0));
+    assert!(!paint(&mut canvas, &ui).is_empty());
 }
 
 #[test]

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::widgets::Widget;
 
 use super::state::LevelsState;
+use super::state::SMALL_MS;
 use super::state::Shown;
 use crate::ui::state::CallState;
 use crate::ui::theme::Role;
@@ -69,17 +70,22 @@ impl LevelsPane<'_> {
 /// Label, value and role of each figure, the most telling first.
 fn figures(shown: &Shown) -> [(&'static str, String, Role); 5] {
     let role = |warn: bool| if warn { Role::Warn } else { Role::Base };
-    let rtt = shown.rtt_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
+    let rtt = shown.rtt_ms.map_or_else(|| "-".to_owned(), delay);
     let slow = shown.rtt_ms.is_some_and(|ms| ms > SLOW_MS);
     let loss = format!("{}.{} %", shown.loss_per_mille / 10, shown.loss_per_mille % 10);
     let concealed = format!("{}.{} s", shown.concealed_ds / 10, shown.concealed_ds % 10);
     [
         ("rtt", rtt, role(slow)),
         ("loss", loss, role(shown.loss_per_mille >= LOSSY_PER_MILLE)),
-        ("jitter", format!("{} ms", shown.jitter_ms), Role::Base),
+        ("jitter", delay(shown.jitter_ms), Role::Base),
         ("refused", shown.dropped.to_string(), role(shown.dropped > 0)),
         ("concealed", concealed, Role::Base),
     ]
+}
+
+/// Milliseconds in words.
+fn delay(ms: u32) -> String {
+    if ms < SMALL_MS { format!("<{SMALL_MS} ms") } else { format!("{ms} ms") }
 }
 
 impl Widget for LevelsPane<'_> {

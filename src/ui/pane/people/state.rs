@@ -118,8 +118,9 @@ impl PeopleState {
             });
             let Some(level) = level else { continue };
             changed |= row.meter.set(level.level, now);
-            changed |= (row.speaking, row.muted) != (level.speaking, level.muted);
-            row.speaking = level.speaking && !level.muted;
+            let speaking = level.speaking && !level.muted;
+            changed |= (row.speaking, row.muted) != (speaking, level.muted);
+            row.speaking = speaking;
             row.muted = level.muted;
             let loss = level.loss.map(per_mille).or(row.loss_per_mille);
             changed |= row.loss_per_mille != loss;
