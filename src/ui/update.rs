@@ -325,7 +325,8 @@ fn call(state: &mut State, action: CallAction) -> Option<Effect> {
 
 fn dialog(state: &mut State, action: DialogAction) -> Option<Effect> {
     let now = state.clock.now;
-    match state.dialogs.top_mut()?.handle(action, now) {
+    let screen = Layout::new(state.size, state.focus).map(|layout| layout.body);
+    match state.dialogs.top_mut()?.handle(action, now, screen.unwrap_or_default()) {
         Outcome::Stay => None,
         Outcome::Close(effect) => {
             state.dialogs.pop(now);

@@ -29,6 +29,12 @@ use super::widget::line::Pen;
 /// Columns of the status line that are left to the keys before a lesser fact is shown.
 const KEYS_WIDTH: usize = 44;
 
+/// Columns of what the command line can be completed to.
+const COMPLETION_WIDTH: usize = 20;
+
+/// In a list narrower than this, descriptions move up to the completions.
+const WIDE_PALETTE: u16 = 56;
+
 /// Draws the state over `buf` and says where the cursor belongs, if anywhere.
 pub fn draw(state: &State, buf: &mut Buffer) -> Option<Position> {
     let screen = *buf.area();
@@ -188,10 +194,13 @@ fn draw_palette(
     Clear.render(list, buf);
     buf.set_style(list, theme.style(Role::Base));
     buf.set_style(list, theme.style(Role::Dialog));
+    let widest = shown.iter().map(|(_, completion)| completion.line.width()).max().unwrap_or(0);
+    let column =
+        if list.width < WIDE_PALETTE { widest.min(COMPLETION_WIDTH) } else { COMPLETION_WIDTH };
     for (row, (index, completion)) in list.rows().zip(shown) {
         let mut pen = Pen::new(row, buf, theme);
         let mark = if index == palette.marked { theme.glyphs().cursor } else { " " };
-        let line = text::column(&completion.line, 20, theme.glyphs().ellipsis);
+        let line = text::column(&completion.line, column, theme.glyphs().ellipsis);
         pen.put(Role::Accent, mark).put(Role::Strong, &line).skip(1);
         pen.put(Role::Dim, completion.about);
         if index == palette.marked {

@@ -100,11 +100,11 @@ impl CreateRoomDialog {
             Pen::new(row, buf, theme).put(Role::Dim, "Who may take part");
         }
         let others = match self.others {
-            0 => "everybody in this Context (nobody else yet)".to_owned(),
-            count => format!("everybody in this Context ({} people)", count + 1),
+            0 => "the whole Context (only you yet)".to_owned(),
+            count => format!("the whole Context ({} people)", count + 1),
         };
         let options = [
-            (Members::OnlyMe, "only me; others are let in one by one"),
+            (Members::OnlyMe, "only me; others ask to come in"),
             (Members::Everybody, others.as_str()),
         ];
         for (row, (members, text)) in rows.zip(options) {

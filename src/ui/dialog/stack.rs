@@ -64,14 +64,14 @@ impl Dialog {
         }
     }
 
-    /// Applies an action.
-    pub fn handle(&mut self, action: DialogAction, now: Instant) -> Outcome {
+    /// Applies an action; the dialog is drawn over `screen`.
+    pub fn handle(&mut self, action: DialogAction, now: Instant, screen: Rect) -> Outcome {
         match self {
             Self::Admit(dialog) => dialog.handle(&action, now),
             Self::Confirm(dialog) => dialog.handle(&action),
             Self::CreateRoom(dialog) => dialog.handle(action),
             Self::Devices(dialog) => dialog.handle(&action),
-            Self::Help(dialog) => dialog.handle(&action),
+            Self::Help(dialog) => dialog.handle(&action, screen),
             Self::Invite(dialog) => dialog.handle(&action),
             Self::Fault(dialog) => dialog.handle(&action),
         }

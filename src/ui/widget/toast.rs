@@ -8,9 +8,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::Clear;
 use ratatui::widgets::Widget;
+use unicode_width::UnicodeWidthStr;
 
 use super::line::Pen;
 use crate::ui::event::Severity;
+use crate::ui::text;
 use crate::ui::text::SafeText;
 use crate::ui::theme::Role;
 use crate::ui::theme::Theme;
@@ -20,6 +22,9 @@ const LIMIT: usize = 3;
 
 /// How long one stays; bad news stays twice as long.
 const STAY: Duration = Duration::from_secs(5);
+
+/// Columns of a message besides its text: a symbol and space around it.
+const FRAME_WIDTH: usize = 5;
 
 /// One message.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,17 +66,24 @@ impl Toasts {
 
     /// Draws the messages in the lower right corner of `area`.
     pub fn render(&self, area: Rect, buf: &mut Buffer, theme: &Theme) {
-        let rows = area.rows().rev().skip(1);
-        for (row, toast) in rows.zip(self.toasts.iter().rev()) {
-            let wanted = u16::try_from(toast.text.width() + 5).unwrap_or(u16::MAX);
-            let width = wanted.min(row.width.saturating_sub(2));
-            let place = Rect { x: row.right() - width - row.width.min(1), width, ..row };
-            Clear.render(place, buf);
-            buf.set_style(place, theme.style(Role::Toast));
+        let mut rows = area.rows().rev().skip(1);
+        for toast in self.toasts.iter().rev() {
+            let room = usize::from(area.width).saturating_sub(2 + FRAME_WIDTH).max(1);
+            let lines = text::wrap(toast.text.as_str(), room);
+            let widest = lines.iter().map(|line| line.width()).max().unwrap_or(0);
+            let wanted = u16::try_from(widest + FRAME_WIDTH).unwrap_or(u16::MAX);
+            let width = wanted.min(area.width.saturating_sub(2));
             let (symbol, role) = symbol(toast.severity, theme);
-            let mut pen = Pen::new(place, buf, theme);
-            pen.skip(1).put(role, symbol).put(Role::Toast, " ");
-            pen.skip_right(1).put(Role::Toast, toast.text.as_str());
+            for (index, line) in lines.iter().enumerate().rev() {
+                let Some(row) = rows.next() else { return };
+                let place = Rect { x: row.right() - width - row.width.min(1), width, ..row };
+                Clear.render(place, buf);
+                buf.set_style(place, theme.style(Role::Toast));
+                let symbol = if index == 0 { symbol } else { " " };
+                let mut pen = Pen::new(place, buf, theme);
+                pen.skip(1).column(role, symbol, 1).put(Role::Toast, " ");
+                pen.skip_right(1).put(Role::Toast, line);
+            }
         }
     }
 }

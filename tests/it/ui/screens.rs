@@ -180,6 +180,19 @@ fn the_help_is_the_keymap() {
 }
 
 #[test]
+fn the_help_scrolls_to_its_end_and_back_at_once() {
+    let mut ui = world::lobby(Harness::new(40, 12)).press("?");
+    for _ in 0..500 {
+        ui = ui.press("j");
+    }
+    let end = ui.screen();
+    assert!(!end.contains("more below"), "{end}");
+    let ui = ui.press("k");
+    assert!(ui.screen().contains(" 1 more below"), "{}", ui.screen());
+    assert_eq!(ui.press("j").screen(), end);
+}
+
+#[test]
 fn a_fault_says_what_why_and_what_to_do() {
     let ui = world::lobby(Harness::new(80, 24)).event(Event::Failed(fault()));
     assert_snapshot!("fault", ui.screen());
@@ -219,6 +232,7 @@ fn messages_come_and_go() {
     assert_snapshot!("toasts", ui.screen());
     let ui = ui.wait(Duration::from_secs(6));
     assert_snapshot!("toasts_later", ui.screen());
+    assert_snapshot!("toasts_small", ui.resize(40, 12).screen());
 }
 
 #[test]
