@@ -36,6 +36,10 @@ const MAX_EXCESS: i64 = ticks(160);
 const END_OF_SPURT: i64 = ticks(500);
 /// After so many frames with too much delay, a silent one may go.
 const DEEP_FRAMES: u32 = 25;
+/// So many polls in a row show that what is in time now will stay so.
+const IN_TIME_POLLS: u32 = 5;
+/// After so many in a row without a silent one, any may go.
+const DEEPEST_FRAMES: u32 = 50;
 /// Frames between two that go.
 const SHRINK_PACE: u32 = 10;
 
@@ -127,6 +131,10 @@ pub struct JitterBuffer {
     delay: DelayEstimator,
     /// Releases in a row that waited longer than they had to.
     deep_run: u32,
+    /// How far the cursor has fallen behind the clock while nothing came, in samples.
+    behind: i64,
+    /// Polls in a row at which what should be played by now was here.
+    in_time_run: u32,
     /// Where the last release ended: nothing before it is ever released.
     floor: Option<i64>,
     late: u64,
@@ -150,6 +158,8 @@ impl JitterBuffer {
             timeline: Timeline::default(),
             delay: DelayEstimator::new(),
             deep_run: 0,
+            behind: 0,
+            in_time_run: 0,
             floor: None,
             late: 0,
             duplicates: 0,
@@ -187,6 +197,7 @@ impl JitterBuffer {
 
     /// Returns the next step; between two steps the caller plays what the last one said.
     pub fn poll_output(&mut self, now: Instant) -> Output {
+        self.catch_up(now);
         self.bound_depth();
         match self.state {
             State::Idle => self.poll_idle(now),
@@ -209,6 +220,7 @@ impl JitterBuffer {
     /// Tells the buffer that a silent frame was left out.
     pub fn shrunk(&mut self) {
         self.deep_run = DEEP_FRAMES.saturating_sub(SHRINK_PACE);
+        self.advance(FRAME);
     }
 
     /// What has been counted so far.
@@ -244,13 +256,14 @@ impl JitterBuffer {
             return self.release(now);
         }
         if gap > MAX_GAP {
-            self.state = State::Idle;
+            self.pause();
             return self.poll_idle(now);
         }
         let step = gap.min(FRAME);
         let missing = frames_between(last_seq, seq);
         if missing == 0 && self.has_waited(first.arrival, now) {
             // A pause need not be played to its end when what follows it is due.
+            self.advance(gap);
             return self.release(now);
         }
         if missing > 0 && given == 0 && self.delay.is_short(cursor, now) {
@@ -277,9 +290,11 @@ impl JitterBuffer {
     fn poll_starved(&mut self, cursor: i64, last_seq: u64, given: i64, now: Instant) -> Output {
         let Some((&seq, first)) = self.pending.first_key_value() else {
             let given = given.saturating_add(FRAME);
-            let over = given >= END_OF_SPURT;
-            self.state =
-                if over { State::Idle } else { State::Starved { cursor, last_seq, given } };
+            self.state = State::Starved { cursor, last_seq, given };
+            self.behind = self.behind.saturating_add(FRAME);
+            if given >= END_OF_SPURT {
+                self.pause();
+            }
             if given > ticks_of(MAX_CONCEALMENT) {
                 return silence(FRAME);
             }
@@ -289,13 +304,13 @@ impl JitterBuffer {
         let missing = frames_between(last_seq, seq);
         if gap > 0 && (missing == 0 || gap > MAX_GAP) {
             // The sender paused and begins anew, so the delay can be set anew as well.
-            self.state = State::Idle;
+            self.pause();
             return self.poll_idle(now);
         }
         // What was played meanwhile stood for a packet that is late or lost.
-        let invented = given.min(ticks_of(MAX_CONCEALMENT));
-        self.concealed = self.concealed.saturating_add(invented.unsigned_abs());
+        self.count_invented(given);
         let credit = gap.clamp(0, given);
+        self.advance(credit);
         self.poll_playing(cursor.saturating_add(credit), last_seq, credit, now)
     }
 
@@ -303,10 +318,61 @@ impl JitterBuffer {
         let Some((seq, held)) = self.pending.pop_first() else { return silence(FRAME) };
         let deep = self.delay.is_excessive(held.timestamp, now);
         self.deep_run = if deep { self.deep_run.saturating_add(1) } else { 0 };
+        if self.deep_run >= DEEPEST_FRAMES {
+            self.behind = self.behind.max(FRAME);
+            self.deep_run = 0;
+        }
         let cursor = held.timestamp.saturating_add(held.samples);
         self.floor = Some(cursor);
         self.state = State::Playing { cursor, last_seq: seq, given: 0 };
         Output::Frame(held.payload)
+    }
+
+    /// Gives up what came too late once what follows it is in time again. Concealment was played
+    /// for it; playing it as well would delay everything after it.
+    fn catch_up(&mut self, now: Instant) {
+        let (State::Playing { cursor, .. } | State::Starved { cursor, .. }) = self.state else {
+            return;
+        };
+        let due = cursor.saturating_add(self.behind);
+        if self.behind < FRAME || self.delay.is_short(due, now) {
+            return;
+        }
+        let mut in_time = self.pending.iter().filter(|(_, held)| held.timestamp >= due);
+        let Some((&seq, _)) = in_time.next() else {
+            self.in_time_run = 0;
+            return;
+        };
+        self.in_time_run = self.in_time_run.saturating_add(1);
+        if in_time.next().is_none() && self.in_time_run < IN_TIME_POLLS {
+            return;
+        }
+        if let State::Starved { given, .. } = self.state {
+            self.count_invented(given);
+        }
+        let in_time = self.pending.split_off(&seq);
+        let dropped = u64::try_from(self.pending.len()).unwrap_or(u64::MAX);
+        self.late = self.late.saturating_add(dropped);
+        self.pending = in_time;
+        self.behind = 0;
+        self.in_time_run = 0;
+        let last_seq = seq.saturating_sub(1);
+        self.state = State::Playing { cursor: due, last_seq, given: 0 };
+    }
+
+    /// The cursor has gained `ticks` on the clock.
+    fn advance(&mut self, ticks: i64) {
+        self.behind = self.behind.saturating_sub(ticks).max(0);
+    }
+
+    fn pause(&mut self) {
+        self.state = State::Idle;
+        self.behind = 0;
+    }
+
+    fn count_invented(&mut self, given: i64) {
+        let invented = given.min(ticks_of(MAX_CONCEALMENT));
+        self.concealed = self.concealed.saturating_add(invented.unsigned_abs());
     }
 
     /// Throws the oldest away when a burst holds far more than is wanted.
@@ -319,11 +385,14 @@ impl JitterBuffer {
             self.pending.pop_first();
             self.late = self.late.saturating_add(1);
         }
-        if let (Some((&seq, first)), State::Playing { .. } | State::Starved { .. }) =
-            (self.pending.first_key_value(), self.state)
+        if let (
+            Some((&seq, first)),
+            State::Playing { cursor: was, .. } | State::Starved { cursor: was, .. },
+        ) = (self.pending.first_key_value(), self.state)
         {
-            let last_seq = seq.saturating_sub(1);
-            self.state = State::Playing { cursor: first.timestamp, last_seq, given: 0 };
+            let (cursor, last_seq) = (first.timestamp, seq.saturating_sub(1));
+            self.state = State::Playing { cursor, last_seq, given: 0 };
+            self.advance(cursor.saturating_sub(was));
         }
     }
 
@@ -369,7 +438,7 @@ impl JitterBuffer {
 
     fn restart(&mut self) {
         self.pending.clear();
-        self.state = State::Idle;
+        self.pause();
         self.delay.forget_offset();
         self.deep_run = 0;
         self.floor = None;

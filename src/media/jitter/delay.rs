@@ -2,7 +2,8 @@
 //!
 //! The estimate follows a percentile of how much later than the fastest packets of the last
 //! seconds the others came. It rises at once with the packets that are late and falls when
-//! they have left the window.
+//! they have left the window. Packets that come in one burst count once: a machine that stops
+//! for a moment now and then is no reason to delay everything that is said afterwards.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,6 +20,8 @@ const ENOUGH: usize = 50;
 /// Of a hundred packets so many shall be in time. The rest is concealed: waiting for the
 /// slowest few would delay everybody.
 const IN_TIME: usize = 97;
+/// What comes closer behind another than this was held up by the same thing.
+const BURST: Duration = Duration::from_millis(5);
 /// On top of the percentile, for what the window has not seen yet.
 const MARGIN_US: i64 = 5_000;
 /// Beyond the target, before a release counts as later than need be: a tick of the consumer.
@@ -26,15 +29,22 @@ const SLACK_US: i64 = 25_000;
 
 const FRAME_US: i64 = 20_000;
 
+#[derive(Clone, Copy, Debug)]
+struct Transit {
+    us: i64,
+    /// It did not come right behind another.
+    leads: bool,
+}
+
 /// Measures arrivals. Times are microseconds since the first of them.
 #[derive(Debug)]
 pub(super) struct DelayEstimator {
     epoch: Option<Instant>,
     /// Arrival minus timestamp of the last packets. Only differences of them mean anything.
-    transits: VecDeque<i64>,
+    transits: VecDeque<Transit>,
     fastest: i64,
     target: Duration,
-    last_transit: Option<i64>,
+    last: Option<(Instant, i64)>,
     jitter_us: f64,
 }
 
@@ -45,7 +55,7 @@ impl DelayEstimator {
             transits: VecDeque::with_capacity(WINDOW),
             fastest: 0,
             target: START_DELAY,
-            last_transit: None,
+            last: None,
             jitter_us: 0.0,
         }
     }
@@ -54,7 +64,9 @@ impl DelayEstimator {
     pub(super) fn observe(&mut self, timestamp: i64, now: Instant) {
         let epoch = *self.epoch.get_or_insert(now);
         let transit = since(epoch, now).saturating_sub(microseconds(timestamp));
-        if let Some(last) = self.last_transit.replace(transit) {
+        let mut leads = true;
+        if let Some((arrival, last)) = self.last.replace((now, transit)) {
+            leads = now.saturating_duration_since(arrival) >= BURST;
             // RFC 3550 §6.4.1.
             #[expect(
                 clippy::cast_precision_loss,
@@ -66,7 +78,7 @@ impl DelayEstimator {
         if self.transits.len() == WINDOW {
             self.transits.pop_front();
         }
-        self.transits.push_back(transit);
+        self.transits.push_back(Transit { us: transit, leads });
         self.update_target();
     }
 
@@ -103,15 +115,18 @@ impl DelayEstimator {
     pub(super) fn forget_offset(&mut self) {
         self.epoch = None;
         self.transits.clear();
-        self.last_transit = None;
+        self.last = None;
         self.target = self.target.max(START_DELAY);
     }
 
     fn update_target(&mut self) {
-        let mut sorted: Vec<i64> = self.transits.iter().copied().collect();
+        self.fastest = self.transits.iter().map(|transit| transit.us).min().unwrap_or(0);
+        let leads = self.transits.iter().filter(|transit| transit.leads);
+        let mut sorted: Vec<i64> = leads.map(|transit| transit.us).collect();
         sorted.sort_unstable();
-        self.fastest = sorted.first().copied().unwrap_or(0);
-        let index = sorted.len().saturating_mul(IN_TIME) / 100;
+        // The very latest of them is an accident, however few there are.
+        let index =
+            (sorted.len().saturating_mul(IN_TIME) / 100).min(sorted.len().saturating_sub(2));
         let slow = sorted.get(index).or(sorted.last()).copied().unwrap_or(0);
         let needed = slow.saturating_sub(self.fastest).saturating_add(MARGIN_US).max(0);
         let needed = Duration::from_micros(needed.unsigned_abs());

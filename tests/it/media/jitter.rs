@@ -153,6 +153,40 @@ fn a_stall_of_the_network_does_not_become_delay_for_good() {
 }
 
 #[test]
+fn after_a_stall_playout_is_as_late_as_before_it() {
+    for stall in [30, 60, 100, 150, 180, 300] {
+        for phase in 0..20 {
+            let held_up =
+                |ms: u64| if (2000..2000 + stall).contains(&ms) { 2000 + stall } else { ms };
+            let arrivals = (0..250).map(|seq| (held_up(seq * 20 + phase), steady(seq))).collect();
+            let (outputs, _) = play(arrivals, 250);
+            let played_at = |seq: u64| {
+                let payload = &seq.to_be_bytes()[..];
+                outputs
+                    .iter()
+                    .position(|output| matches!(output, Output::Frame(frame) if frame == payload))
+            };
+            let before = played_at(50).unwrap() - 50;
+            let after = (0..250).find(|&seq| seq * 20 > 2000 + stall + 200).unwrap();
+            for seq in after..240 {
+                let late = played_at(seq).map(|tick| tick - seq as usize);
+                assert_eq!(late, Some(before), "frame {seq} after {stall} ms, phase {phase}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_late_start_is_made_up_for_within_two_seconds() {
+    let arrivals = (0..250).map(|seq| ((seq * 20).max(60), steady(seq))).collect();
+    let (outputs, _) = play(arrivals, 250);
+    let played = released(&outputs[110..]);
+    // What is played at 2200 ms came at 2160 ms at the latest, and the least delay is 25 ms.
+    assert!(played[0] >= 108, "still at frame {}", played[0]);
+    assert_eq!(played, (played[0]..played[0] + 140).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_sender_that_starts_anew_is_followed() {
     let cases: [(&str, u64, u32); 4] = [
         ("numbers jump ahead", 1_000_000, 100 * 960),
