@@ -87,7 +87,7 @@ macro_rules! commands {
 pub static COMMANDS: &[Command] = commands! {
     "join" Room "join a room" |name| Some(Action::Rooms(RoomsAction::Join(name.to_owned())));
     "create" NewRoom "create a room" |name| Some(Action::Rooms(RoomsAction::Create(name.to_owned())));
-    "new" None "ask for a name and create a room" |_| Some(Action::Rooms(RoomsAction::New));
+    "new" None "ask for a name, create a room" |_| Some(Action::Rooms(RoomsAction::New));
     "delete" Room "delete a room" |name| Some(Action::Rooms(RoomsAction::Delete(name.to_owned())));
     "mute" None "turn the microphone off or on" |_| Some(Action::Call(CallAction::ToggleMute));
     "leave" None "leave the call" |_| Some(Action::Call(CallAction::Leave));

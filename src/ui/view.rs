@@ -48,7 +48,10 @@ pub fn draw(state: &State, buf: &mut Buffer) -> Option<Position> {
     status(state, layout.status, buf);
     let dialog = state.dialogs.top();
     let mut cursor = dialog.and_then(|top| top.render(layout.body, buf, state.theme()));
-    state.toasts.render(layout.body, buf, state.theme());
+    // Messages leave the newest event in sight, and of a dialog as much as they can.
+    let above = u16::from(dialog.is_none());
+    let corner = Rect { height: layout.body.height - above, ..layout.body };
+    state.toasts.render(corner, buf, state.theme());
     if let Some(palette) = &state.palette {
         cursor = draw_palette(state, palette, &layout, buf);
     }

@@ -66,7 +66,7 @@ impl Toasts {
 
     /// Draws the messages in the lower right corner of `area`.
     pub fn render(&self, area: Rect, buf: &mut Buffer, theme: &Theme) {
-        let mut rows = area.rows().rev().skip(1);
+        let mut rows = area.rows().rev();
         for toast in self.toasts.iter().rev() {
             let room = usize::from(area.width).saturating_sub(2 + FRAME_WIDTH).max(1);
             let lines = text::wrap(toast.text.as_str(), room);
