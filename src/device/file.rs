@@ -12,14 +12,22 @@ use super::audio::AudioOutput;
 use super::error::DeviceError;
 use super::synthetic::Pacer;
 use crate::media::MediaError;
+use crate::media::audio::Resampler;
+use crate::media::container::wav::WavReader;
 use crate::media::container::wav::WavWriter;
-use crate::media::container::wav::read_mono;
 use crate::media::frame::SAMPLE_RATE;
 
-/// Plays a file into the microphone, once; after that there is silence.
+/// Plays a file into the microphone, once; after that there is silence. It is read and
+/// resampled as it is played, so that a long file starts as soon as a short one.
 #[derive(Debug)]
 pub(super) struct FileInput {
-    samples: Vec<f32>,
+    path: PathBuf,
+    /// `None` after the end of the file.
+    reader: Option<WavReader<BufReader<File>>>,
+    resampler: Resampler,
+    chunk: Vec<f32>,
+    /// Resampled and not yet due.
+    ready: Vec<f32>,
     pacer: Pacer,
 }
 
@@ -27,19 +35,36 @@ impl FileInput {
     pub(super) fn open(path: &Path) -> Result<Self, DeviceError> {
         let file = File::open(path)
             .map_err(|source| DeviceError::File { path: path.to_owned(), source })?;
-        let samples = read_mono(BufReader::new(file), SAMPLE_RATE)
-            .map_err(|source| wav_error(path, source))?;
-        Ok(Self { samples, pacer: Pacer::default() })
+        let reader =
+            WavReader::new(BufReader::new(file)).map_err(|source| wav_error(path, source))?;
+        Ok(Self {
+            path: path.to_owned(),
+            resampler: Resampler::new(reader.rate(), SAMPLE_RATE),
+            reader: Some(reader),
+            chunk: Vec::new(),
+            ready: Vec::new(),
+            pacer: Pacer::default(),
+        })
     }
 }
 
 impl AudioInput for FileInput {
     fn read(&mut self, now: Instant, out: &mut Vec<f32>) -> Result<(), DeviceError> {
         let due = self.pacer.due(now);
-        let start = usize::try_from(self.pacer.done()).unwrap_or(usize::MAX);
-        let end = start.saturating_add(due).min(self.samples.len());
+        while self.ready.len() < due
+            && let Some(reader) = &mut self.reader
+        {
+            self.chunk.clear();
+            let read = reader.read(&mut self.chunk);
+            if read.map_err(|source| wav_error(&self.path, source))? > 0 {
+                self.resampler.process(&self.chunk, &mut self.ready);
+            } else {
+                self.resampler.finish(&mut self.ready);
+                self.reader = None;
+            }
+        }
         let target = out.len() + due;
-        out.extend_from_slice(self.samples.get(start..end).unwrap_or_default());
+        out.extend(self.ready.drain(..due.min(self.ready.len())));
         out.resize(target, 0.0);
         self.pacer.advance(due);
         Ok(())

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use conclave::media::audio::Resampler;
 use conclave::media::container::wav;
 use rustfft::FftPlanner;
 use rustfft::num_complex::Complex;
@@ -35,7 +36,14 @@ pub fn speak(text: &str, voice: &str, path: &Path) {
 /// Reads a WAV file as 48 kHz mono.
 pub fn listen(path: &Path) -> Vec<f32> {
     let file = std::fs::File::open(path).unwrap();
-    wav::read_mono(std::io::BufReader::new(file), RATE as u32).unwrap()
+    let mut reader = wav::WavReader::new(std::io::BufReader::new(file)).unwrap();
+    let mut samples = Vec::new();
+    while reader.read(&mut samples).unwrap() > 0 {}
+    let mut resampled = Vec::new();
+    let mut resampler = Resampler::new(reader.rate(), RATE as u32);
+    resampler.process(&samples, &mut resampled);
+    resampler.finish(&mut resampled);
+    resampled
 }
 
 /// The stretch of a recording from its first to its last sound.

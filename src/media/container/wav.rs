@@ -13,7 +13,6 @@ use std::io::Seek;
 use std::io::SeekFrom;
 use std::io::Write;
 
-use crate::media::audio::Resampler;
 use crate::media::error::MediaError;
 
 /// Most channels that are averaged.
@@ -22,8 +21,6 @@ pub const MAX_CHANNELS: u16 = 32;
 pub const MAX_RATE: u32 = 768_000;
 /// Most chunks that are skipped in search of the sound.
 const MAX_CHUNKS: usize = 256;
-/// Longest file that is read as a whole: an hour. It is held in memory.
-const MAX_SECONDS: usize = 3600;
 /// Bytes read at a time.
 const BUFFER: usize = 8192;
 /// Bytes before the first sample in the files that we write.
@@ -175,26 +172,6 @@ impl<R: Read> WavReader<R> {
         self.left = self.left.map(|left| left.saturating_sub(length_64));
         Ok(length)
     }
-}
-
-/// Reads a whole file as mono at `rate` samples per second, an hour of it at most.
-///
-/// # Errors
-///
-/// As [`WavReader::new`] and [`WavReader::read`].
-pub fn read_mono(input: impl Read, rate: u32) -> Result<Vec<f32>, MediaError> {
-    let most = usize::try_from(rate).unwrap_or(usize::MAX).saturating_mul(MAX_SECONDS);
-    let mut reader = WavReader::new(input)?;
-    let mut resampler = Resampler::new(reader.rate(), rate);
-    let mut samples = Vec::new();
-    let mut chunk = Vec::new();
-    while samples.len() < most && reader.read(&mut chunk)? > 0 {
-        resampler.process(&chunk, &mut samples);
-        chunk.clear();
-    }
-    resampler.finish(&mut samples);
-    samples.truncate(most);
-    Ok(samples)
 }
 
 fn read_format(input: &mut impl Read, length: u32) -> Result<(Encoding, u16, u32), MediaError> {
