@@ -16,7 +16,7 @@ start() {
     export XDG_RUNTIME_DIR="$dir" PULSE_RUNTIME_PATH="$dir/pulse" HOME="$dir"
     mkdir -p "$dir/pulse"
     pulseaudio -n --daemonize=no --exit-idle-time=-1 --disallow-exit --use-pid-file=no \
-        --log-target=file:"$dir/log" --realtime=no --high-priority=no \
+        --log-target=file:"$dir/log" --realtime=no --high-priority=no --no-cpu-limit=yes \
         -L "module-native-protocol-unix auth-anonymous=1 socket=$dir/pulse/native" \
         -L "module-null-sink sink_name=spk sink_properties=device.description=TestSpeaker" \
         -L "module-null-sink sink_name=mic_feed sink_properties=device.description=MicFeed" \
@@ -37,7 +37,10 @@ start() {
 }
 
 stop() {
-    kill "$(cat "$PULSE_TEST_DIR/pid")" 2>/dev/null || true
+    if ! kill "$(cat "$PULSE_TEST_DIR/pid")" 2>/dev/null; then
+        echo "PulseAudio ended before it was told to. Its last words:" >&2
+        tail -n 20 "$PULSE_TEST_DIR/log" >&2
+    fi
     rm -rf "$PULSE_TEST_DIR"
 }
 

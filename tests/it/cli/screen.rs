@@ -79,6 +79,7 @@ fn a_meeting_from_the_first_key_to_the_last() {
     // Leave and quit.
     terminal.keys(&["l"]);
     guest.event_where("participant_left", |event| event["user"] == "ana");
+    terminal.see("not in a call");
     terminal.keys(&["q"]);
     terminal.see_where("the shell again", |screen| screen.trim_end().ends_with('$'));
     guest.signal("INT");
