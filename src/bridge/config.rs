@@ -34,6 +34,10 @@ pub struct BridgeConfig {
     pub host: String,
     /// Lets web pages of any origin speak the client protocol; the management API never.
     pub cors: bool,
+    /// Close a room for good when the last one leaves it, as the official server does.
+    pub close_empty_rooms: bool,
+    /// Where `/metrics` and `/health` are served to the operator; `None` serves them nowhere.
+    pub metrics: Option<SocketAddr>,
     /// Bounds.
     pub limits: BridgeLimits,
     /// Sees every media payload; for tests that prove what the server can know.
@@ -56,8 +60,21 @@ pub struct BridgeLimits {
     pub connections: usize,
     /// TCP connections of one address.
     pub connections_per_address: usize,
+    /// Sessions of one key on all WebSockets together.
+    pub sessions_per_key: usize,
     /// Participants of one room.
     pub participants_per_room: usize,
+    /// Rooms of one Context, closed ones included.
+    pub rooms_per_context: u64,
+    /// Bytes of requests and of what waits to be sent, over all connections; one address may
+    /// hold a quarter of it.
+    pub held_bytes: usize,
+    /// HTTP requests and WebSocket messages of one address in a second; 0 is without a limit.
+    pub requests_per_second: u32,
+    /// Calls of one key in a second; 0 is without a limit.
+    pub calls_per_second: u32,
+    /// Custom events of one key in a second; 0 is without a limit.
+    pub events_per_second: u32,
     /// Failed redemptions of invitations and authorisations of one address in a minute. Logins
     /// are not counted: a signature can't be guessed, and people share addresses.
     pub failures_per_minute: u32,
@@ -84,6 +101,8 @@ impl BridgeConfig {
             server_version: SERVER_VERSION.to_owned(),
             host: listen.ip().to_string(),
             cors: false,
+            close_empty_rooms: false,
+            metrics: None,
             limits: BridgeLimits::default(),
             tap: None,
         }
@@ -103,7 +122,13 @@ impl Default for BridgeLimits {
         Self {
             connections: 1024,
             connections_per_address: 256,
+            sessions_per_key: 64,
             participants_per_room: 50,
+            rooms_per_context: 10_000,
+            held_bytes: 256 * 1024 * 1024,
+            requests_per_second: 500,
+            calls_per_second: 100,
+            events_per_second: 20,
             failures_per_minute: 60,
             ping_interval: Duration::from_secs(10),
             head_timeout: Duration::from_secs(10),

@@ -10,10 +10,13 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::extract::ws::CloseFrame;
 use axum::extract::ws::Message;
 use axum::extract::ws::WebSocket;
+use axum::extract::ws::close_code;
 use futures_util::SinkExt;
 use futures_util::StreamExt;
 use futures_util::stream::SplitSink;
@@ -23,11 +26,14 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tokio::time::interval;
+use tokio::time::sleep;
 use tokio::time::timeout;
 
+use super::budget::Share;
 use super::core::Core;
 use super::exchange;
 use super::exchange::Origin;
+use super::limit;
 use super::listener::BODY_MAX;
 use super::listener::Counted;
 use super::notify::Outbox;
@@ -40,27 +46,39 @@ const REQUESTS: usize = 64;
 /// Bytes of requests that may wait. Full: the reader waits.
 const REQUEST_BYTES: usize = BODY_MAX;
 
+/// How long the end of the bridge waits to say goodbye to one client.
+const GOODBYE: Duration = Duration::from_millis(500);
+
 /// A request and its share of the bytes that may wait.
 struct Pending {
     id: u32,
     message: Bytes,
     _share: OwnedSemaphorePermit,
+    /// Its share of the bytes of all connections.
+    _held: Share,
 }
 
 /// Serves one WebSocket until it closes, dies or the bridge ends.
-pub async fn run(core: Arc<Core>, socket: WebSocket, _counted: Arc<Counted>) {
+pub async fn run(core: Arc<Core>, socket: WebSocket, counted: Arc<Counted>) {
     let ended = core.ended.child_token();
-    let (handle, outbox) = Socket::new(core.next_socket(), ended.clone());
-    let (sink, stream) = socket.split();
+    let share = Share::new(Arc::clone(&core.budget), limit::network(counted.address));
+    let metrics = Arc::clone(&core.metrics);
+    let (handle, outbox) = Socket::new(core.next_socket(), ended.clone(), share, metrics);
+    let (mut sink, stream) = socket.split();
     let (requests, queue) = mpsc::channel(REQUESTS);
     let alive = AtomicBool::new(true);
     let mut worker = tokio::spawn(work(Arc::clone(&core), Arc::clone(&handle), queue));
     let mut worked = None;
     tokio::select! {
         () = ended.cancelled() => {}
-        () = read(stream, &handle, requests, &alive) => {}
+        () = read(&core, &counted, stream, &handle, requests, &alive) => {}
         result = &mut worker => worked = Some(result),
-        () = write(&core, sink, outbox, &alive) => {}
+        () = write(&core, &mut sink, outbox, &alive) => {}
+    }
+    if core.ended.is_cancelled() {
+        let going = CloseFrame { code: close_code::AWAY, reason: "the bridge ends".into() };
+        // Who does not take it sees the end of the connection.
+        drop(timeout(GOODBYE, sink.send(Message::Close(Some(going)))).await);
     }
     ended.cancel();
     let worked = match worked {
@@ -76,14 +94,28 @@ pub async fn run(core: Arc<Core>, socket: WebSocket, _counted: Arc<Counted>) {
 }
 
 async fn read(
+    core: &Core,
+    counted: &Counted,
     mut stream: SplitStream<WebSocket>,
     socket: &Socket,
     requests: mpsc::Sender<Pending>,
     alive: &AtomicBool,
 ) {
     let room = Arc::new(Semaphore::new(REQUEST_BYTES));
-    while let Some(Ok(message)) = stream.next().await {
+    while let Some(message) = stream.next().await {
+        let Ok(message) = message else {
+            // Whatever else it is, it is logged where it happens.
+            if counted.meter.is_exhausted() {
+                core.metrics.over_budget.count();
+            }
+            return;
+        };
         alive.store(true, Ordering::Relaxed);
+        counted.done_with(&message);
+        // What comes too fast is not refused: it waits, and what is behind it in its socket.
+        while let Err(wait) = core.admit_request(counted.address) {
+            sleep(wait).await;
+        }
         let message = match message {
             Message::Binary(message) => message,
             Message::Close(_) => return,
@@ -102,8 +134,12 @@ async fn read(
             }
         };
         let size = u32::try_from(message.len().min(REQUEST_BYTES)).unwrap_or(u32::MAX);
+        let Some(held) = counted.meter.share().another(message.len()) else {
+            core.metrics.over_budget.count();
+            return;
+        };
         let Ok(share) = Arc::clone(&room).acquire_many_owned(size).await else { return };
-        if requests.send(Pending { id, message, _share: share }).await.is_err() {
+        if requests.send(Pending { id, message, _share: share, _held: held }).await.is_err() {
             return;
         }
     }
@@ -122,6 +158,7 @@ async fn work(core: Arc<Core>, socket: Arc<Socket>, mut queue: mpsc::Receiver<Pe
         let Ok(ClientMessage::Request { body, .. }) = ClientMessage::parse(&pending.message) else {
             continue;
         };
+        core.metrics.messages.count();
         let exchanged = exchange::run(&core, &origin, body).await;
         socket.send(mux::answer(pending.id, &exchanged.bytes).into());
         exchange::tell(&core, exchanged.told);
@@ -130,7 +167,7 @@ async fn work(core: Arc<Core>, socket: Arc<Socket>, mut queue: mpsc::Receiver<Pe
 
 async fn write(
     core: &Core,
-    mut sink: SplitSink<WebSocket, Message>,
+    sink: &mut SplitSink<WebSocket, Message>,
     mut outbox: Outbox,
     alive: &AtomicBool,
 ) {

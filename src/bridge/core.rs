@@ -1,11 +1,13 @@
 //! Everything the tasks of a bridge share.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use std::time::SystemTime;
 use std::time::UNIX_EPOCH;
 
@@ -13,9 +15,12 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::authority::Authority;
+use super::budget::Budget;
 use super::config::BridgeConfig;
 use super::limit::FailureLimit;
+use super::limit::Rates;
 use super::media::Media;
+use super::metrics::Metrics;
 use super::notify::Notifier;
 use super::notify::SocketId;
 use super::presence::PresenceBook;
@@ -54,11 +59,16 @@ pub struct Core {
     pub media: Media,
     /// Tokens of the management API.
     pub authority: Authority,
+    /// Bytes held for connections.
+    pub budget: Arc<Budget>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// Cancelled when the bridge ends.
     pub ended: CancellationToken,
     sockets: AtomicU64,
     sessions: Mutex<Sessions>,
     failures: Mutex<FailureLimit>,
+    rates: Mutex<Rates>,
 }
 
 impl Core {
@@ -71,11 +81,15 @@ impl Core {
             version: config.server_version.clone(),
         };
         let failures = FailureLimit::new(config.limits.failures_per_minute);
+        let rates = Rates::new(&config.limits);
+        let metrics = Arc::<Metrics>::default();
         Self {
+            notifier: Notifier::new(config.limits.sessions_per_key, Arc::clone(&metrics)),
+            budget: Budget::new(config.limits.held_bytes),
+            metrics,
             config,
             store,
             identity,
-            notifier: Notifier::default(),
             presence: PresenceBook::default(),
             media,
             authority: Authority::default(),
@@ -83,6 +97,7 @@ impl Core {
             sockets: AtomicU64::new(0),
             sessions: Mutex::new(Sessions::new(rand::random())),
             failures: Mutex::new(failures),
+            rates: Mutex::new(rates),
         }
     }
 
@@ -106,6 +121,24 @@ impl Core {
 
     fn failures(&self) -> MutexGuard<'_, FailureLimit> {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The rates of addresses and keys; not to be held across an await.
+    pub fn rates(&self) -> MutexGuard<'_, Rates> {
+        self.rates.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request of an address, whatever is in it.
+    ///
+    /// # Errors
+    ///
+    /// How long it has to wait; it was not counted then.
+    pub fn admit_request(&self, address: IpAddr) -> Result<(), Duration> {
+        let admitted = self.rates().request(address, self.now());
+        if admitted.is_err() {
+            self.metrics.throttled.count();
+        }
+        admitted
     }
 
     /// Whether an address may try to authorise or redeem.

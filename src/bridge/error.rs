@@ -18,6 +18,14 @@ pub enum BridgeError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The port for metrics can't be used.
+    #[error("cannot serve metrics on {address}: {source}")]
+    Metrics {
+        /// What was tried.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The database can't be used; the text says what to do.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -4,6 +4,7 @@
 //! HTTP body and for a WebSocket message.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::OwnedMutexGuard;
 
@@ -100,6 +101,9 @@ pub async fn run(core: &Core, origin: &Origin, message: &[u8]) -> Exchanged {
         verdict: Verdict::Answered,
     };
     driver.drive().await;
+    if driver.verdict == Verdict::Garbage {
+        core.metrics.garbage.count();
+    }
     if let Some(session) = &driver.session {
         core.sessions().drop_unused(session.login);
     }
@@ -160,6 +164,7 @@ impl Driver<'_> {
         let mut sessions = core.sessions();
         match answered {
             Ok(master) => {
+                core.metrics.logins.count();
                 if let Some((nonce, signed_at)) = nonce {
                     sessions.use_up(nonce, *signed_at, now);
                 }
@@ -167,7 +172,8 @@ impl Driver<'_> {
                 let login = sessions.open(nonce.map(|_| caller));
                 self.session = Some(Session { login, master });
             }
-            Err(_) => {
+            Err(refused) => {
+                core.metrics.refused_handshakes.count(&refused.to_string(), "");
                 if let Some((nonce, _)) = nonce
                     && nonce_unused
                 {
@@ -185,7 +191,10 @@ impl Driver<'_> {
                 self.exchange.restore(&master);
                 self.session = Some(Session { login, master });
             }
-            None => self.exchange.refuse_ticket(),
+            None => {
+                self.core.metrics.refused_handshakes.count("Invalid ticket", "");
+                self.exchange.refuse_ticket();
+            }
         }
     }
 
@@ -210,7 +219,11 @@ impl Driver<'_> {
         // A turn that an earlier call of this message holds could be the one this call needs.
         tell(self.core, std::mem::take(&mut self.told));
         let method = request.method;
-        match rpc::dispatch(self.core, &peer, &method, request.params).await {
+        let begun = Instant::now();
+        let done = rpc::dispatch(self.core, &peer, &method, request.params).await;
+        let code = done.as_ref().err().map_or(0, ServiceError::code);
+        self.core.metrics.call(&method, code, begun.elapsed());
+        match done {
             Ok(Answer { reply, notices, turn }) => {
                 self.told.push(Told { notices, turn });
                 Ok(reply)

@@ -15,18 +15,24 @@ use super::core::Core;
 use super::error::BridgeError;
 use super::listener::Listener;
 use super::media::Media;
+use super::metrics;
+use super::metrics_port;
 use super::presence;
 use super::service::ServiceError;
 use super::service::media_event;
+use super::service::provision;
 use super::sfu::Sfu;
 use super::sfu::SfuConfig;
 use super::sfu::SfuEvent;
 use super::sfu::SfuHandle;
 use super::sfu::SfuLimits;
+use super::store::ApiKeyRecord;
 use super::store::Store;
 use super::store::StoreError;
+use super::store::Tx;
 use crate::crypto::key::PrivateKey;
 use crate::crypto::key::PublicKey;
+use crate::model::Secret;
 
 /// How long the end of a bridge waits for calls that are under way.
 const SHUTDOWN: Duration = Duration::from_secs(5);
@@ -44,6 +50,16 @@ pub struct BridgeHandle {
     core: Arc<Core>,
     tasks: JoinSet<()>,
     local_addr: SocketAddr,
+    metrics_addr: Option<SocketAddr>,
+}
+
+/// An API key that was made without asking over the network.
+#[derive(Debug)]
+pub struct LocalApiKey {
+    /// Its id.
+    pub id: String,
+    /// Its secret.
+    pub secret: Secret<String>,
 }
 
 impl Bridge {
@@ -59,14 +75,23 @@ impl Bridge {
         let fail = |source| BridgeError::Listen { address: listen, source };
         let socket = TcpListener::bind(listen).await.map_err(fail)?;
         let local_addr = socket.local_addr().map_err(fail)?;
+        let metrics = bind_metrics(config.metrics).await?;
+        let metrics_addr = metrics.as_ref().and_then(|socket| socket.local_addr().ok());
         let (sfu, events) = start_sfu(&config, local_addr).await?;
-        let core = Arc::new(Core::new(config, store, identity, Media::new(sfu)));
+        let media = Media::new(sfu, config.close_empty_rooms);
+        let core = Arc::new(Core::new(config, store, identity, media));
         let mut tasks = JoinSet::new();
+        if let Some(socket) = metrics {
+            tasks.spawn(metrics_port::run(Arc::clone(&core), socket));
+        }
+        if core.config.close_empty_rooms {
+            tasks.spawn(closing_loop(Arc::clone(&core)));
+        }
         tasks.spawn(Listener::new(Arc::clone(&core), socket).run());
         tasks.spawn(presence_loop(Arc::clone(&core)));
         tasks.spawn(media_loop(Arc::clone(&core), events));
         tracing::info!(%local_addr, "bridge started");
-        Ok(BridgeHandle { core, tasks, local_addr })
+        Ok(BridgeHandle { core, tasks, local_addr, metrics_addr })
     }
 }
 
@@ -76,6 +101,12 @@ async fn open_store(config: &BridgeConfig) -> Result<Store, StoreError> {
     }
     let dir = config.data_dir.clone();
     tokio::task::spawn_blocking(move || Store::open(&dir)).await.unwrap_or(Err(StoreError::Closed))
+}
+
+async fn bind_metrics(address: Option<SocketAddr>) -> Result<Option<TcpListener>, BridgeError> {
+    let Some(address) = address else { return Ok(None) };
+    let socket = TcpListener::bind(address).await;
+    socket.map(Some).map_err(|source| BridgeError::Metrics { address, source })
 }
 
 async fn load_identity(store: &Store) -> Result<PrivateKey, BridgeError> {
@@ -126,6 +157,58 @@ impl BridgeHandle {
         self.core.media.sfu.local_addr()
     }
 
+    /// Where `/metrics` is served, if anywhere.
+    #[must_use]
+    pub const fn metrics_addr(&self) -> Option<SocketAddr> {
+        self.metrics_addr
+    }
+
+    /// What `/metrics` would say now.
+    pub async fn metrics(&self) -> String {
+        metrics::render(&self.core).await
+    }
+
+    /// Answers `known` if it is an API key of this bridge that still works, and otherwise makes
+    /// one of this name with all rights, in the place of an earlier one of the name.
+    ///
+    /// Whoever holds the handle owns the store, so nothing has to be proved; an owner who has
+    /// lost the key, or was killed before writing it down, gets another one.
+    ///
+    /// # Errors
+    ///
+    /// [`BridgeError::Store`] if the store fails.
+    pub async fn local_api_key(
+        &self,
+        name: &str,
+        known: Option<LocalApiKey>,
+    ) -> Result<LocalApiKey, BridgeError> {
+        if let Some(known) = known {
+            let (id, secret) = (known.id.clone(), known.secret.expose().clone());
+            let works = self.core.store.read(move |tx| provision::authenticate(tx, &id, &secret));
+            if works.await.is_ok() {
+                return Ok(known);
+            }
+        }
+        let key = LocalApiKey {
+            id: hex::encode(rand::random::<[u8; 16]>()),
+            secret: Secret::new(hex::encode(rand::random::<[u8; 16]>())),
+        };
+        let record = ApiKeyRecord {
+            id: key.id.clone(),
+            name: name.to_owned(),
+            secret: Secret::new(key.secret.expose().clone()),
+            scope: provision::FIRST_SCOPE.iter().map(|scope| (*scope).to_owned()).collect(),
+            created: self.core.now(),
+            enabled: true,
+        };
+        let work = move |tx: &mut Tx<'_>| {
+            tx.delete_api_keys_named(&record.name)?;
+            tx.insert_api_key(&record)
+        };
+        self.core.store.write(work).await?;
+        Ok(key)
+    }
+
     /// The URL for a client on this machine.
     #[must_use]
     pub fn url(&self) -> String {
@@ -158,6 +241,33 @@ impl BridgeHandle {
 impl Drop for BridgeHandle {
     fn drop(&mut self) {
         self.core.ended.cancel();
+    }
+}
+
+/// Closes rooms that the last one has left, for good and without a word, as the official
+/// server does (streams.md 10.6).
+async fn closing_loop(core: Arc<Core>) {
+    loop {
+        let emptied = tokio::select! {
+            () = core.ended.cancelled() => return,
+            emptied = core.media.emptied() => emptied,
+        };
+        let within = Arc::clone(&core);
+        let work = move |tx: &mut Tx<'_>| {
+            for id in &emptied {
+                // Somebody may have come back meanwhile.
+                if let Some(mut room) = tx.room(id)?.filter(|room| !room.closed)
+                    && within.media.is_empty(id)
+                {
+                    room.closed = true;
+                    tx.update_room(&room)?;
+                }
+            }
+            Ok::<_, StoreError>(())
+        };
+        if let Err(error) = core.store.write(work).await {
+            tracing::error!(%error, "empty rooms were not closed");
+        }
     }
 }
 

@@ -19,6 +19,7 @@ use axum::body::to_bytes;
 use axum::extract::FromRequestParts;
 use axum::extract::Request;
 use axum::extract::State;
+use axum::extract::ws::Message;
 use axum::extract::ws::WebSocket;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::http::HeaderValue;
@@ -40,12 +41,17 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use super::authority::SignedPart;
+use super::budget::Meter;
+use super::budget::Metered;
+use super::budget::Share;
 use super::conn;
 use super::core::Core;
 use super::deadline::Deadline;
 use super::exchange;
 use super::exchange::Origin;
 use super::exchange::Verdict;
+use super::limit;
+use super::metrics::Metrics;
 use super::rpc::management;
 
 /// Bytes of a request body or WebSocket message: a room with keys for about 1500 people.
@@ -75,11 +81,20 @@ struct Upgraded {
     counted: Arc<Counted>,
 }
 
+/// Bytes before the content of a small WebSocket frame of a client.
+const FRAME_HEAD: usize = 6;
+/// How long a client that asks too often is told to wait.
+const RETRY_AFTER_S: &str = "1";
+
 /// Counts one connection for as long as it lives, upgraded or not.
 #[derive(Debug)]
 pub struct Counted {
-    address: IpAddr,
+    /// Where it comes from.
+    pub address: IpAddr,
+    /// What was read from it and is not done with.
+    pub meter: Meter,
     open: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    metrics: Arc<Metrics>,
 }
 
 /// What handlers know of the connection they serve.
@@ -110,8 +125,22 @@ impl Connection {
     }
 }
 
+impl Counted {
+    /// Takes note that a WebSocket message was read to its end. Small ones may come in between
+    /// the parts of a large one, which stays counted.
+    pub fn done_with(&self, message: &Message) {
+        let mut share = self.meter.share();
+        match message {
+            Message::Binary(_) | Message::Text(_) => share.clear(),
+            Message::Ping(bytes) | Message::Pong(bytes) => share.shrink(bytes.len() + FRAME_HEAD),
+            Message::Close(_) => {}
+        }
+    }
+}
+
 impl Drop for Counted {
     fn drop(&mut self) {
+        self.metrics.connections.uncount();
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.address) {
             *count -= 1;
@@ -162,15 +191,24 @@ impl Listener {
     fn count(&self, address: IpAddr) -> Option<Counted> {
         let limits = &self.core.config.limits;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.values().sum::<usize>() >= limits.connections {
-            return None;
-        }
+        let all = open.values().sum::<usize>();
         let count = open.entry(address).or_insert(0);
-        if *count >= limits.connections_per_address {
+        if all >= limits.connections || *count >= limits.connections_per_address {
+            if *count == 0 {
+                open.remove(&address);
+            }
+            self.core.metrics.connections_refused.count();
             return None;
         }
         *count += 1;
-        Some(Counted { address, open: Arc::clone(&self.open) })
+        self.core.metrics.connections.count();
+        let share = Share::new(Arc::clone(&self.core.budget), limit::network(address));
+        Some(Counted {
+            address,
+            meter: Meter::new(share),
+            open: Arc::clone(&self.open),
+            metrics: Arc::clone(&self.core.metrics),
+        })
     }
 
     fn serve(
@@ -182,6 +220,7 @@ impl Listener {
     ) -> impl Future<Output = ()> + use<> {
         let core = Arc::clone(&self.core);
         let calls = Arc::default();
+        let meter = counted.meter.clone();
         let connection =
             Connection { address, counted: Arc::new(counted), upgraded, calls: Arc::clone(&calls) };
         async move {
@@ -192,6 +231,8 @@ impl Listener {
                 .fallback(handle)
                 .layer(Extension(connection))
                 .with_state(Arc::clone(&core));
+            let exhausted = meter.clone();
+            let stream = Metered::new(stream, meter);
             let stream = Deadline::new(stream, core.config.limits.transfer_timeout);
             let serving = http1::Builder::new()
                 .timer(TokioTimer::new())
@@ -203,6 +244,9 @@ impl Listener {
                 () = core.ended.cancelled() => {}
                 result = serving => {
                     if let Err(error) = result {
+                        if exhausted.is_exhausted() {
+                            core.metrics.over_budget.count();
+                        }
                         tracing::debug!(%error, "connection");
                     }
                 }
@@ -214,13 +258,37 @@ impl Listener {
     }
 }
 
+/// Which of the few things that are served a request is about, for the counters.
+fn kind_of(path: &str) -> &'static str {
+    match path {
+        FRAMES => "frames",
+        MANAGEMENT => "management",
+        "/health" | "/ready" | "/healthcheck" => "health",
+        _ => "other",
+    }
+}
+
 async fn handle(
     State(core): State<Arc<Core>>,
     Extension(connection): Extension<Connection>,
     request: Request,
 ) -> Result<Response, Infallible> {
+    let kind = kind_of(request.uri().path());
+    let meter = connection.counted.meter.clone();
+    let metrics = Arc::clone(&core.metrics);
+    let response = serve_request(core, connection, request).await;
+    meter.share().clear();
+    metrics.requests.count(kind, response.status().as_str());
+    Ok(response)
+}
+
+async fn serve_request(core: Arc<Core>, connection: Connection, request: Request) -> Response {
     let path = request.uri().path().to_owned();
+    let admitted = core.admit_request(connection.address);
     let mut response = match (request.method(), path.as_str()) {
+        _ if admitted.is_err() => {
+            (StatusCode::TOO_MANY_REQUESTS, [(header::RETRY_AFTER, RETRY_AFTER_S)]).into_response()
+        }
         (&Method::OPTIONS, _) => StatusCode::OK.into_response(),
         (&Method::POST, FRAMES) => frames(&core, &connection, request).await,
         (&Method::POST, MANAGEMENT) => manage(&core, &connection, request).await,
@@ -243,7 +311,7 @@ async fn handle(
         let allowed = HeaderValue::from_static("Content-Type");
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, allowed);
     }
-    Ok(response)
+    response
 }
 
 fn answer_json(status: StatusCode, value: &Value) -> Response {

@@ -6,6 +6,7 @@
 //! after the other, under the lock that [`Media::lock`] hands out.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -13,6 +14,7 @@ use std::sync::MutexGuard;
 use std::sync::PoisonError;
 
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::Notify;
 use tokio::sync::OwnedMutexGuard;
 
 use super::service::MediaCommand;
@@ -59,6 +61,19 @@ type Key = (ClientId, StreamRoomId);
 struct State {
     participants: BTreeMap<StreamRoomId, BTreeMap<ClientId, Participant>>,
     locks: HashMap<Key, Arc<AsyncMutex<()>>>,
+    /// Rooms that the last one has left; `None` unless somebody wants to know.
+    emptied: Option<BTreeSet<StreamRoomId>>,
+}
+
+/// How much is going on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MediaCounts {
+    /// Rooms with somebody in them.
+    pub rooms: usize,
+    /// Sessions in rooms.
+    pub participants: usize,
+    /// Published streams.
+    pub streams: usize,
 }
 
 /// The media side of the bridge.
@@ -67,13 +82,39 @@ pub struct Media {
     /// The SFU.
     pub sfu: SfuHandle,
     state: Mutex<State>,
+    emptied: Notify,
 }
 
 impl Media {
-    /// Nobody is in any room yet.
+    /// Nobody is in any room yet. `watched`: somebody will ask for [`emptied`](Self::emptied).
     #[must_use]
-    pub fn new(sfu: SfuHandle) -> Self {
-        Self { sfu, state: Mutex::default() }
+    pub fn new(sfu: SfuHandle, watched: bool) -> Self {
+        let state = State { emptied: watched.then(BTreeSet::new), ..State::default() };
+        Self { sfu, state: Mutex::new(state), emptied: Notify::new() }
+    }
+
+    /// Waits for rooms that the last one has left, and answers them.
+    pub async fn emptied(&self) -> BTreeSet<StreamRoomId> {
+        self.emptied.notified().await;
+        self.state().emptied.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Whether nobody is in the room.
+    #[must_use]
+    pub fn is_empty(&self, room: &StreamRoomId) -> bool {
+        !self.state().participants.contains_key(room)
+    }
+
+    /// How much is going on.
+    #[must_use]
+    pub fn counts(&self) -> MediaCounts {
+        let state = self.state();
+        let people = || state.participants.values().flat_map(BTreeMap::values);
+        MediaCounts {
+            rooms: state.participants.len(),
+            participants: people().count(),
+            streams: people().filter(|part| part.main.is_some()).count(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -159,6 +200,10 @@ impl Media {
         let participant = people.remove(&client);
         if people.is_empty() {
             state.participants.remove(room);
+            if let Some(emptied) = &mut state.emptied {
+                emptied.insert(room.clone());
+                self.emptied.notify_one();
+            }
         }
         participant
     }

@@ -6,6 +6,7 @@
 //! others goes out through [`notify`], what follows for media through [`sfu`].
 
 mod authority;
+mod budget;
 pub mod config;
 mod conn;
 mod core;
@@ -16,6 +17,8 @@ mod handle;
 mod limit;
 mod listener;
 mod media;
+mod metrics;
+mod metrics_port;
 mod notify;
 mod presence;
 mod rpc;
@@ -31,3 +34,4 @@ pub use config::TurnServer;
 pub use error::BridgeError;
 pub use handle::Bridge;
 pub use handle::BridgeHandle;
+pub use handle::LocalApiKey;

@@ -1,12 +1,12 @@
 //! Sockets, the sessions on them, their subscriptions, and who gets which event.
 //!
-//! Events are sealed and put into the outbox of each socket without waiting. A socket whose
-//! outbox is full has a reader that does not keep up: it is disconnected, because an event
+//! Who gets an event is found under the lock; it is sealed and put into the outboxes after that,
+//! without waiting. A socket whose outbox is full, or that would hold more than is left of the
+//! bridge's bytes, has a reader that does not keep up: it is disconnected, because an event
 //! stream with holes is worth less to a client than a clean reconnect.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::collections::HashMap;
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -20,6 +20,8 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::budget::Share;
+use super::metrics::Metrics;
 use super::rpc::Peer;
 use super::service::Caller;
 use super::service::Notice;
@@ -59,7 +61,8 @@ pub struct Socket {
     /// Its name.
     pub id: SocketId,
     outbox: mpsc::Sender<Bytes>,
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
+    metrics: Arc<Metrics>,
     /// Cancelled when the socket must close.
     pub ended: CancellationToken,
 }
@@ -68,35 +71,72 @@ pub struct Socket {
 #[derive(Debug)]
 pub struct Outbox {
     queue: mpsc::Receiver<Bytes>,
-    waiting: Arc<AtomicUsize>,
+    waiting: Arc<Waiting>,
+}
+
+/// What waits in an outbox.
+#[derive(Debug)]
+struct Waiting {
+    bytes: AtomicUsize,
+    /// The same bytes, out of those that all connections may hold.
+    share: Mutex<Share>,
+}
+
+impl Waiting {
+    fn share(&self) -> MutexGuard<'_, Share> {
+        self.share.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a message; `false` if there is no room. One message may be larger than the bound
+    /// of the outbox; one behind it may not.
+    fn add(&self, size: usize) -> bool {
+        let before = self.bytes.fetch_add(size, Ordering::Relaxed);
+        if before <= OUTBOX_BYTES && self.share().grow(size) {
+            return true;
+        }
+        self.bytes.fetch_sub(size, Ordering::Relaxed);
+        false
+    }
+
+    fn remove(&self, size: usize) {
+        self.bytes.fetch_sub(size, Ordering::Relaxed);
+        self.share().shrink(size);
+    }
 }
 
 impl Socket {
-    /// A socket and the outbox to be written to it.
+    /// A socket and the outbox to be written to it; what waits there counts towards `share`.
     #[must_use]
-    pub fn new(id: SocketId, ended: CancellationToken) -> (Arc<Self>, Outbox) {
+    pub fn new(
+        id: SocketId,
+        ended: CancellationToken,
+        share: Share,
+        metrics: Arc<Metrics>,
+    ) -> (Arc<Self>, Outbox) {
         let (outbox, queue) = mpsc::channel(OUTBOX);
-        let waiting = Arc::new(AtomicUsize::new(0));
-        let socket = Self { id, outbox, waiting: Arc::clone(&waiting), ended };
+        let waiting = Arc::new(Waiting { bytes: AtomicUsize::new(0), share: Mutex::new(share) });
+        let socket = Self { id, outbox, waiting: Arc::clone(&waiting), metrics, ended };
         (Arc::new(socket), Outbox { queue, waiting })
     }
 
     /// Queues a message; a socket that can't take it is told to close.
     pub fn send(&self, message: Bytes) {
         let size = message.len();
-        let waiting = self.waiting.fetch_add(size, Ordering::Relaxed);
-        // A single message may be larger than the bound; one behind it may not.
-        if waiting > OUTBOX_BYTES || self.outbox.try_send(message).is_err() {
-            self.waiting.fetch_sub(size, Ordering::Relaxed);
+        if self.waiting.add(size) {
+            if self.outbox.try_send(message).is_ok() {
+                return;
+            }
+            self.waiting.remove(size);
+        }
+        if !self.ended.is_cancelled() {
+            self.metrics.slow_readers.count();
             self.ended.cancel();
         }
     }
-}
 
-impl Socket {
     /// Whether so much waits that what is not needed had better not be added.
     fn is_half_full(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) > OUTBOX_BYTES / 2
+        self.waiting.bytes.load(Ordering::Relaxed) > OUTBOX_BYTES / 2
             || self.outbox.capacity() < OUTBOX / 2
     }
 }
@@ -105,7 +145,7 @@ impl Outbox {
     /// The next message.
     pub async fn next(&mut self) -> Option<Bytes> {
         let message = self.queue.recv().await?;
-        self.waiting.fetch_sub(message.len(), Ordering::Relaxed);
+        self.waiting.remove(message.len());
         Some(message)
     }
 }
@@ -115,7 +155,7 @@ struct Session {
     socket: Arc<Socket>,
     login: LoginId,
     identity: Option<Caller>,
-    key: NotificationKey,
+    key: Arc<NotificationKey>,
     /// Chosen by the client: several sessions share the socket and tell each other apart.
     shares: bool,
     channel: u32,
@@ -157,13 +197,55 @@ struct State {
     by_socket: HashMap<SocketId, Vec<ClientId>>,
 }
 
+/// An event on its way to one session.
+struct Delivery {
+    socket: Arc<Socket>,
+    key: Arc<NotificationKey>,
+    channel: Option<u32>,
+    /// Subscriptions that asked for it.
+    matched: Vec<String>,
+}
+
+/// How much is going on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketCounts {
+    /// WebSockets with a session.
+    pub sockets: usize,
+    /// Sessions on them.
+    pub sessions: usize,
+    /// Their subscriptions.
+    pub subscriptions: usize,
+    /// Keys with a session.
+    pub keys: usize,
+}
+
 /// All sockets' sessions.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Notifier {
     state: Mutex<State>,
+    sessions_per_key: usize,
+    metrics: Arc<Metrics>,
 }
 
 impl Notifier {
+    /// No sockets yet; one key may have so many sessions.
+    #[must_use]
+    pub fn new(sessions_per_key: usize, metrics: Arc<Metrics>) -> Self {
+        Self { state: Mutex::default(), sessions_per_key, metrics }
+    }
+
+    /// How much is going on.
+    #[must_use]
+    pub fn counts(&self) -> SocketCounts {
+        let state = self.state();
+        SocketCounts {
+            sockets: state.by_socket.len(),
+            sessions: state.sessions.len(),
+            subscriptions: state.sessions.values().map(|own| own.subscriptions.len()).sum(),
+            keys: state.by_key.len(),
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -190,7 +272,10 @@ impl Notifier {
             return Err(ServiceError::WebSocketAlreadyAuthorized);
         }
         let strangers = sessions.iter().filter(|session| session.identity.is_none()).count();
+        let key_of = peer.identity.as_ref().map(|caller| &caller.pub_key);
+        let of_key = key_of.and_then(|key| state.by_key.get(key)).map_or(0, Vec::len);
         if sessions.len() >= SESSIONS_PER_SOCKET
+            || of_key >= self.sessions_per_key
             || (peer.identity.is_none() && strangers >= ANONYMOUS_PER_SOCKET)
         {
             return Err(ServiceError::TooManyWsChannels);
@@ -217,7 +302,7 @@ impl Notifier {
             socket: Arc::clone(socket),
             login: peer.login,
             identity: peer.identity.clone(),
-            key,
+            key: Arc::new(key),
             shares,
             channel,
             subscriptions: Vec::new(),
@@ -336,56 +421,71 @@ impl Notifier {
         if notices.is_empty() {
             return;
         }
-        let state = self.state();
         for notice in notices {
-            let clients: HashSet<ClientId> = match &notice.to {
-                Recipients::Clients(clients) => clients.iter().copied().collect(),
-                Recipients::Keys(keys) => {
-                    keys.iter().filter_map(|key| state.by_key.get(key)).flatten().copied().collect()
+            for delivery in self.deliveries(notice) {
+                if delivery.send(notice, now, rng) {
+                    self.metrics.events.count();
+                } else {
+                    self.metrics.events_dropped.count();
                 }
-            };
-            // Sorted, so that runs with the same input look the same.
-            let clients: BTreeMap<ClientId, &Session> = clients
-                .into_iter()
-                .filter_map(|id| state.sessions.get(&id).map(|session| (id, session)))
-                .filter(|(_, session)| session.sees(notice))
-                .collect();
-            for session in clients.values() {
-                deliver(session, notice, now, rng);
             }
         }
     }
+
+    /// Who gets a notice, in the order of their sessions.
+    fn deliveries(&self, notice: &Notice) -> Vec<Delivery> {
+        let target = Target {
+            channel: notice.target.channel.clone(),
+            context_id: notice.target.context.0.clone(),
+            container_id: notice.target.container.as_ref().map(|id| id.0.clone()),
+            item_id: None,
+            container_type: notice.target.container_type.clone(),
+        };
+        let state = self.state();
+        let clients: BTreeSet<ClientId> = match &notice.to {
+            Recipients::Clients(clients) => clients.iter().copied().collect(),
+            Recipients::Keys(keys) => {
+                keys.iter().filter_map(|key| state.by_key.get(key)).flatten().copied().collect()
+            }
+        };
+        clients
+            .into_iter()
+            .filter_map(|id| state.sessions.get(&id))
+            .filter(|session| session.sees(notice))
+            .filter_map(|session| {
+                let matched: Vec<String> = session
+                    .subscriptions
+                    .iter()
+                    .filter(|(_, query)| query.matches(&target, Matching::Segments))
+                    .map(|(id, _)| id.clone())
+                    .collect();
+                (!matched.is_empty()).then(|| Delivery {
+                    socket: Arc::clone(&session.socket),
+                    key: Arc::clone(&session.key),
+                    channel: session.shares.then_some(session.channel),
+                    matched,
+                })
+            })
+            .collect()
+    }
 }
 
-fn deliver(session: &Session, notice: &Notice, now: Timestamp, rng: &mut impl CryptoRng) {
-    // Anybody may send these to anybody in the Context; they must not cost others their socket.
-    if notice.kind == CUSTOM && session.socket.is_half_full() {
-        tracing::debug!("custom event dropped: its receiver does not keep up");
-        return;
+impl Delivery {
+    /// Seals the event and queues it; `false` if it was dropped.
+    fn send(&self, notice: &Notice, now: Timestamp, rng: &mut impl CryptoRng) -> bool {
+        // Anybody may send these to anybody in the Context; they must not cost others their socket.
+        if notice.kind == CUSTOM && self.socket.is_half_full() {
+            tracing::debug!("custom event dropped: its receiver does not keep up");
+            return false;
+        }
+        let event = json!({
+            "type": notice.kind,
+            "data": notice.data,
+            "timestamp": now.0,
+            "subscriptions": self.matched,
+            "version": 2,
+        });
+        self.socket.send(self.key.seal(self.channel, &event, rng).into());
+        true
     }
-    let target = Target {
-        channel: notice.target.channel.clone(),
-        context_id: notice.target.context.0.clone(),
-        container_id: notice.target.container.as_ref().map(|id| id.0.clone()),
-        item_id: None,
-        container_type: notice.target.container_type.clone(),
-    };
-    let matched: Vec<&str> = session
-        .subscriptions
-        .iter()
-        .filter(|(_, query)| query.matches(&target, Matching::Segments))
-        .map(|(id, _)| id.as_str())
-        .collect();
-    if matched.is_empty() {
-        return;
-    }
-    let event = json!({
-        "type": notice.kind,
-        "data": notice.data,
-        "timestamp": now.0,
-        "subscriptions": matched,
-        "version": 2,
-    });
-    let channel = session.shares.then_some(session.channel);
-    session.socket.send(session.key.seal(channel, &event, rng).into());
 }

@@ -187,6 +187,12 @@ impl Sessions {
         Some((record.login, record.master.clone()))
     }
 
+    /// How many sessions there are, and how many sets of tickets.
+    #[must_use]
+    pub fn counts(&self) -> (usize, usize) {
+        (self.logins.len(), self.records.len())
+    }
+
     /// Who a session belongs to; `None` if it is over.
     #[must_use]
     pub fn identity(&self, login: LoginId) -> Option<&Identity> {

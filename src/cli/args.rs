@@ -9,6 +9,8 @@ use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
 
+use crate::cli::command::bridge::args::Bridge as BridgeCommand;
+
 /// Encrypted voice meetings in the terminal.
 #[derive(Debug, Parser)]
 #[command(name = "conclave", version, about, max_term_width = 100, after_help = EXIT_CODES)]
@@ -92,6 +94,11 @@ pub enum Command {
     Rooms {
         #[command(subcommand)]
         command: Rooms,
+    },
+    /// Run a bridge for others, and look after it
+    Bridge {
+        #[command(subcommand)]
+        command: BridgeCommand,
     },
     /// List or revoke the invites of the embedded bridge
     Invites {

@@ -18,6 +18,7 @@ const INVITE_REVOKED: i64 = 0x6f03;
 const INVITE_EXPIRED: i64 = 0x6f04;
 const INVITE_USED_UP: i64 = 0x6f05;
 const TOO_MANY_ATTEMPTS: i64 = 0x6f06;
+const INVITE_STALE: i64 = 0x6f07;
 
 /// What the user is told, and the exit code.
 pub fn explain(error: &anyhow::Error) -> (Exit, String) {
@@ -108,6 +109,10 @@ fn of_code(code: i64, error: &NetError) -> (Exit, String) {
                 _ => "the bridge does not know it",
             };
             (Exit::Invite, format!("the invite can't be used, {why}; ask the host for a new one"))
+        }
+        INVITE_STALE => {
+            let text = "the bridge's clock and this machine's differ by more than an hour; set them right";
+            (Exit::Invite, text.to_owned())
         }
         TOO_MANY_ATTEMPTS => {
             (Exit::Invite, "too many attempts from this address; wait a minute".to_owned())

@@ -9,7 +9,7 @@ use crate::profile::ProfileError;
 use crate::profile::file;
 
 /// What is logged unless `--log` or `CONCLAVE_LOG` says otherwise. The WebRTC stack is chatty.
-const DEFAULT_FILTER: &str = "warn,conclave=info";
+pub const DEFAULT_FILTER: &str = "warn,conclave=info";
 /// Days of logs that are kept.
 const KEPT_DAYS: usize = 7;
 

@@ -9,6 +9,8 @@ use serde_json::json;
 
 use crate::api::ApiKey;
 use crate::api::ManagementClient;
+use crate::bridge::BridgeHandle;
+use crate::bridge::LocalApiKey;
 use crate::crypto::key::PublicKey;
 use crate::model::ContextId;
 use crate::model::Secret;
@@ -20,7 +22,10 @@ use crate::profile::Hosting;
 use crate::profile::Identity;
 use crate::profile::Invite;
 use crate::profile::invite;
+use crate::wire::invite::Redemption;
+use crate::wire::invite::redeem_proof;
 
+use super::clock;
 use super::paths::Paths;
 
 /// Name of the solution and the context of an embedded bridge.
@@ -38,44 +43,72 @@ pub struct Manager {
     pub context: ContextId,
 }
 
+/// Makes sure that this host has an API key of its own bridge, whatever became of an earlier
+/// one: a host that was killed before it had written its key down gets another.
+pub async fn ensure_key(bridge: &BridgeHandle, paths: &Paths) -> anyhow::Result<()> {
+    let hosting = Hosting::load(&paths.data)?;
+    let known = hosting.as_ref().map(|hosting| LocalApiKey {
+        id: hosting.api_key_id.clone(),
+        secret: Secret::new(hosting.api_key_secret.clone()),
+    });
+    let key = bridge.local_api_key(SCOPE_NOTE, known).await?;
+    if hosting.is_some_and(|hosting| hosting.api_key_id == key.id) {
+        return Ok(());
+    }
+    // Written for another store, if at all; what this one holds is found by name.
+    let hosting = Hosting {
+        api_key_id: key.id,
+        api_key_secret: key.secret.expose().clone(),
+        solution: String::new(),
+        context: String::new(),
+    };
+    Ok(hosting.store(&paths.data)?)
+}
+
 impl Manager {
-    /// Creates API key, solution and context at the first start, and loads them later.
-    pub async fn open(url: &str, init_token: &str, paths: &Paths) -> anyhow::Result<Self> {
+    /// Loads the credentials of this host, and finds or makes its solution and context.
+    pub async fn open(url: &str, paths: &Paths) -> anyhow::Result<Self> {
+        let mut hosting = Hosting::load(&paths.data)?
+            .context("this data directory has no credentials for its bridge")?;
         // Each step is stored before the next one begins, so that a host which is killed in
         // between goes on from there.
-        let mut hosting = match Hosting::load(&paths.data)? {
-            Some(hosting) => hosting,
-            None => Self::first_key(url, init_token, paths).await?,
-        };
-        let manager = Self::with_key(url, &hosting)?;
+        let client = Self::with_key(url, &hosting)?.client;
         if hosting.solution.is_empty() {
-            let params = json!({"name": OWN_NAME});
-            let solution = manager.client.call("solution/createSolution", params).await?;
-            hosting.solution = text(&solution, "solutionId")?;
+            let known = client.call("solution/listSolutions", json!({})).await?;
+            hosting.solution = match own(&known) {
+                Some(id) => id,
+                None => {
+                    let params = json!({"name": OWN_NAME});
+                    text(&client.call("solution/createSolution", params).await?, "solutionId")?
+                }
+            };
             hosting.store(&paths.data)?;
         }
         if hosting.context.is_empty() {
-            let params = json!({"solution": hosting.solution, "name": OWN_NAME,
-                "description": "rooms of this host", "scope": "private"});
-            let context = manager.client.call("context/createContext", params).await?;
-            hosting.context = text(&context, "contextId")?;
+            let params = json!({"solutionId": hosting.solution, "skip": 0, "limit": 100,
+                "sortOrder": "asc"});
+            let known = client.call("context/listContextsOfSolution", params).await?;
+            hosting.context = match own(&known) {
+                Some(id) => id,
+                None => {
+                    let params = json!({"solution": hosting.solution, "name": OWN_NAME,
+                        "description": "rooms of this host", "scope": "private"});
+                    text(&client.call("context/createContext", params).await?, "contextId")?
+                }
+            };
             hosting.store(&paths.data)?;
         }
         Self::with_key(url, &hosting)
     }
 
-    async fn first_key(url: &str, init_token: &str, paths: &Paths) -> anyhow::Result<Hosting> {
-        let anonymous = ManagementClient::new(url, None)?;
-        let params = json!({"initializationToken": init_token, "name": SCOPE_NOTE});
-        let key = anonymous.call("manager/createFirstApiKey", params).await?;
-        let hosting = Hosting {
-            api_key_id: text(&key, "id")?,
-            api_key_secret: text(&key, "secret")?,
-            solution: String::new(),
-            context: String::new(),
-        };
-        hosting.store(&paths.data)?;
-        Ok(hosting)
+    /// Manages one context of a bridge with an API key.
+    pub fn of_context(
+        url: &str,
+        key: ApiKey,
+        solution: SolutionId,
+        context: ContextId,
+    ) -> anyhow::Result<Self> {
+        Ok(Self { client: ManagementClient::new(url, Some(key))?, solution, context })
     }
 
     fn with_key(url: &str, hosting: &Hosting) -> anyhow::Result<Self> {
@@ -170,6 +203,13 @@ pub struct InviteTerms<'a> {
     pub uses: u32,
 }
 
+/// The id of what an earlier run of this host made.
+fn own(listed: &Value) -> Option<String> {
+    let list = listed.get("list").and_then(Value::as_array)?;
+    let own = list.iter().find(|entry| entry["name"] == OWN_NAME)?;
+    own["id"].as_str().map(str::to_owned)
+}
+
 /// What a guest has become by redeeming an invite.
 #[derive(Debug)]
 pub struct Membership {
@@ -181,12 +221,20 @@ pub struct Membership {
     pub user: UserId,
 }
 
-/// Shows the invite's token to the bridge, which registers the guest's key.
+/// Proves to the bridge that the guest holds the invite's token; it registers the guest's key.
 pub async fn redeem(invite: &Invite, identity: &Identity) -> anyhow::Result<Membership> {
     let client = ManagementClient::new(&invite.url(), None)?;
-    let params = json!({"inviteId": invite.id, "name": identity.name,
-        "token": STANDARD.encode(invite::token(&invite.secret)),
-        "userPubKey": identity.key.public_key().to_base58()});
+    let redemption = Redemption {
+        invite: &invite.id,
+        name: &identity.name,
+        pub_key: &identity.key.public_key().to_base58(),
+        nonce: &hex::encode(rand::random::<[u8; 16]>()),
+        timestamp: clock::now(),
+    };
+    let proof = redeem_proof(&invite::token_hash(&invite.secret), &redemption);
+    let params = json!({"inviteId": redemption.invite, "name": redemption.name,
+        "userPubKey": redemption.pub_key, "nonce": redemption.nonce,
+        "timestamp": redemption.timestamp.0, "proof": STANDARD.encode(proof)});
     let answer = client.call("invite/redeem", params).await?;
     Ok(Membership {
         solution: text(&answer, "solutionId")?.into(),

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::args::Arguments;
 use super::args::Command;
 use super::command;
+use super::command::bridge::args::Bridge;
 use super::exit::Exit;
 use super::failure;
 use super::logging;
@@ -39,7 +40,13 @@ fn start(arguments: Arguments, output: Output) -> anyhow::Result<()> {
         _ => {}
     }
     let paths = Paths::resolve(arguments.global.data.clone())?;
-    let _log = logging::start(&paths.logs, arguments.global.log.as_deref())?;
+    // A daemon logs as its settings say.
+    let is_daemon =
+        matches!(arguments.command, Some(Command::Bridge { command: Bridge::Serve(_) }));
+    let _log = match is_daemon {
+        true => None,
+        false => logging::start(&paths.logs, arguments.global.log.as_deref())?,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(worker_threads())
         .enable_all()
@@ -72,6 +79,9 @@ async fn dispatch(arguments: Arguments, paths: Paths, output: Output) -> anyhow:
         }
         Some(Command::Invites { command }) => {
             command::invites::run(paths, &global, &command, output).await
+        }
+        Some(Command::Bridge { command }) => {
+            command::bridge::run(paths, &global, command, output).await
         }
         Some(Command::Identity) => command::identity::run(paths, &global, output),
         // Answered before the runtime was made.

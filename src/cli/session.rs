@@ -18,7 +18,6 @@ use crate::bridge::BridgeHandle;
 use crate::crypto::key::PublicKey;
 use crate::model::ContextId;
 use crate::model::PagingQuery;
-use crate::model::Secret;
 use crate::model::StreamRoom;
 use crate::model::UserId;
 use crate::model::UserWithPubKey;
@@ -108,14 +107,10 @@ impl Session {
     /// Starts the embedded bridge on `listen` and logs in to it.
     pub async fn host(profile: Profile, listen: SocketAddr) -> anyhow::Result<Self> {
         let lock = DirLock::acquire(&profile.paths.bridge)?;
-        let init_token = hex::encode(rand::random::<[u8; 32]>());
-        let config = BridgeConfig {
-            initialization_token: Some(Secret::new(init_token.clone())),
-            ..BridgeConfig::new(listen, profile.paths.bridge.clone())
-        };
-        let bridge = Bridge::start(config).await?;
+        let bridge = Bridge::start(BridgeConfig::new(listen, profile.paths.bridge.clone())).await?;
         let url = bridge.url();
-        let manager = Manager::open(&url, &init_token, &profile.paths).await?;
+        provision::ensure_key(&bridge, &profile.paths).await?;
+        let manager = Manager::open(&url, &profile.paths).await?;
         let user = manager.add_user(&profile.identity).await?;
         let known = KnownBridge {
             url,

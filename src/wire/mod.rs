@@ -12,6 +12,7 @@
 pub mod authorization;
 pub mod dto;
 pub mod handshake;
+pub mod invite;
 pub mod mux;
 pub mod notification;
 pub mod pson;

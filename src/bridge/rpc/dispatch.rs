@@ -85,9 +85,24 @@ pub async fn dispatch(
                 None if known => return Err(ServiceError::AccessDenied),
                 None => return Err(ServiceError::MethodNotFound),
             };
+            ration(core, &caller, method)?;
             dispatch_user(core, peer, caller, method, params).await
         }
     }
+}
+
+/// Refuses what a key asks too often. Events count extra: each goes to many.
+fn ration(core: &Core, caller: &Caller, method: &str) -> Result<(), ServiceError> {
+    let now = core.now();
+    let mut rates = core.rates();
+    let mut taken = rates.call(&caller.pub_key, now);
+    if taken.is_ok() && method.ends_with("SendCustomEvent") {
+        taken = rates.event(&caller.pub_key, now);
+    }
+    taken.map_err(|_| {
+        core.metrics.refused_calls.count();
+        ServiceError::TooManyCalls
+    })
 }
 
 async fn dispatch_user(

@@ -22,7 +22,6 @@ use crate::bridge::store::ContextRecord;
 use crate::bridge::store::InviteRecord;
 use crate::bridge::store::SolutionRecord;
 use crate::bridge::store::UserRecord;
-use crate::crypto::hash;
 use crate::model::ContextId;
 use crate::model::Secret;
 use crate::model::SolutionId;
@@ -452,13 +451,13 @@ fn is_invisible(c: char) -> bool {
 async fn redeem(core: &Core, mut params: Params) -> Reply {
     let request = Redeem {
         invite: params.id("inviteId")?,
-        token_hash: hash::sha256(
-            &BASE64
-                .decode(params.text("token", 1, TEXT_MAX)?)
-                .map_err(|_| ServiceError::params("token"))?,
-        ),
         name: params.text("name", 1, NAME_MAX)?,
         pub_key: params.public_key("userPubKey")?,
+        nonce: params.id("nonce")?,
+        timestamp: Timestamp(params.integer("timestamp", 0, i64::MAX)?),
+        proof: BASE64
+            .decode(params.text("proof", 1, TEXT_MAX)?)
+            .map_err(|_| ServiceError::params("proof"))?,
     };
     params.finish()?;
     if request.name.chars().any(is_invisible) || request.name.trim() != request.name {

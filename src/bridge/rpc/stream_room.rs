@@ -19,6 +19,7 @@ use crate::bridge::service::stream_room::Create;
 use crate::bridge::service::stream_room::Scope;
 use crate::bridge::service::stream_room::Update;
 use crate::bridge::store::RoomKey;
+use crate::bridge::store::Tx;
 use crate::model::ContextId;
 use crate::model::KeyId;
 use crate::model::StreamRoomId;
@@ -60,8 +61,16 @@ pub async fn create(core: &Core, caller: Caller, raw: Value) -> Result<Answer, S
     };
     params.finish()?;
     let now = core.now();
-    let outcome =
-        core.store.write(move |tx| stream_room::create(tx, &caller, request, now)).await?;
+    let rooms_max = core.config.limits.rooms_per_context;
+    let work = move |tx: &mut Tx<'_>| {
+        let context = request.context.clone();
+        let outcome = stream_room::create(tx, &caller, request, now)?;
+        if tx.count_rooms(&context)? > rooms_max {
+            return Err(ServiceError::TooManyRooms);
+        }
+        Ok(outcome)
+    };
+    let outcome = core.store.write(work).await?;
     Ok(core.settle(outcome).await)
 }
 

@@ -138,6 +138,12 @@ pub enum ServiceError {
     /// Too many failures from this address.
     #[error("Too many attempts, try again later")]
     TooManyAttempts,
+    /// More calls or events of this key than the bridge takes in this time.
+    #[error("Too many calls, slow down")]
+    TooManyCalls,
+    /// The Context holds as many rooms as it may.
+    #[error("Too many rooms in this context, delete some")]
+    TooManyRooms,
 }
 
 /// Why an invitation was refused. Codes are our own, next to those of the bridge.
@@ -155,6 +161,9 @@ pub enum InviteRefusal {
     /// Its time is over.
     #[error("this invitation has expired")]
     Expired,
+    /// The proof was made too long ago, or by a clock that is wrong.
+    #[error("this proof is not from now; check the clock")]
+    Stale,
     /// As many keys as it was for have redeemed it.
     #[error("this invitation is used up")]
     UsedUp,
@@ -214,8 +223,10 @@ impl ServiceError {
                 InviteRefusal::Revoked => 0x6f03,
                 InviteRefusal::Expired => 0x6f04,
                 InviteRefusal::UsedUp => 0x6f05,
+                InviteRefusal::Stale => 0x6f07,
             },
-            Self::TooManyAttempts => 0x6f06,
+            Self::TooManyAttempts | Self::TooManyCalls => 0x6f06,
+            Self::TooManyRooms => 0x6f08,
         }
     }
 

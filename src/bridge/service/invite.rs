@@ -1,6 +1,6 @@
 //! Invitations into a Context: made by an operator, redeemed by whoever holds the token.
 //!
-//! The bridge keeps a hash of the token only. Redeeming makes a key a user of the Context;
+//! The bridge keeps a hash of the token only, and is shown a proof made with it. Redeeming makes a key a user of the Context;
 //! it gives no room key, which only a member can hand out.
 
 use std::collections::BTreeSet;
@@ -21,7 +21,11 @@ use crate::bridge::store::UserRecord;
 use crate::model::ContextId;
 use crate::model::Timestamp;
 use crate::model::UserId;
+use crate::wire::invite::Redemption;
+use crate::wire::invite::redeem_proof;
 
+/// How far the time of a proof may be from ours, in milliseconds: as with logins.
+const PROOF_SKEW_MS: u64 = 3_600_000;
 /// Names tried with different endings before giving up.
 const NAME_ATTEMPTS: usize = 32;
 
@@ -30,12 +34,16 @@ const NAME_ATTEMPTS: usize = 32;
 pub struct Redeem {
     /// The invitation.
     pub invite: String,
-    /// SHA-256 of the token presented.
-    pub token_hash: [u8; 32],
     /// The name wished for.
     pub name: String,
     /// The key to be added, base58.
     pub pub_key: String,
+    /// Drawn for this call.
+    pub nonce: String,
+    /// When the call was made.
+    pub timestamp: Timestamp,
+    /// Shows that the caller holds the token.
+    pub proof: Vec<u8>,
 }
 
 /// `invite/createInvite`.
@@ -114,8 +122,19 @@ pub fn redeem(
         return refuse(InviteRefusal::Unknown);
     };
     // First the token: what else is wrong concerns only those who hold it.
-    if !bool::from(invite.token_hash.as_slice().ct_eq(&request.token_hash)) {
+    let redemption = Redemption {
+        invite: &request.invite,
+        name: &request.name,
+        pub_key: &request.pub_key,
+        nonce: &request.nonce,
+        timestamp: request.timestamp,
+    };
+    let expected = redeem_proof(&invite.token_hash, &redemption);
+    if !bool::from(expected.as_slice().ct_eq(&request.proof)) {
         return refuse(InviteRefusal::WrongToken);
+    }
+    if request.timestamp.0.abs_diff(now.0) > PROOF_SKEW_MS {
+        return refuse(InviteRefusal::Stale);
     }
     if invite.revoked {
         return refuse(InviteRefusal::Revoked);

@@ -156,7 +156,10 @@ impl Driver {
             let sent = self.socket.try_send_to(&datagram.data, (to, datagram.to.port()).into());
             let stats = self.hub.stats_mut();
             match sent {
-                Ok(_) => stats.datagrams_out += 1,
+                Ok(bytes) => {
+                    stats.datagrams_out += 1;
+                    stats.bytes_out += bytes as u64;
+                }
                 Err(_) => stats.dropped_unsent += 1,
             }
         }

@@ -81,6 +81,7 @@ impl Hub {
     /// Takes a datagram from the media port.
     pub(super) fn handle_packet(&mut self, from: SocketAddr, data: &[u8], now: Instant) {
         self.shared.stats.datagrams_in += 1;
+        self.shared.stats.bytes_in += data.len() as u64;
         let Some((session, by_name)) = self.find_session(from, data, now) else {
             self.shared.stats.dropped_unknown += 1;
             return;

@@ -11,6 +11,10 @@ pub struct SfuStats {
     pub datagrams_in: u64,
     /// Datagrams sent.
     pub datagrams_out: u64,
+    /// Bytes of datagrams received.
+    pub bytes_in: u64,
+    /// Bytes of datagrams sent.
+    pub bytes_out: u64,
     /// RTP packets received from publishers.
     pub packets_in: u64,
     /// RTP packets sent on to subscribers.

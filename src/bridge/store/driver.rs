@@ -13,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use rusqlite::Connection;
 use rusqlite::Transaction;
@@ -22,13 +23,14 @@ use tokio::sync::oneshot;
 
 use super::error::StoreError;
 use super::schema;
+use crate::bridge::metrics::Histogram;
 
 /// Jobs from the calls of all sessions to the store thread. Full: the calls wait.
 const JOBS: usize = 256;
 /// Name of the database within the data directory.
-const FILE: &str = "bridge.db";
+pub(super) const FILE: &str = "bridge.db";
 /// Name of the file whose lock says that the directory is in use.
-const LOCK: &str = "bridge.lock";
+pub(super) const LOCK: &str = "bridge.lock";
 /// Prepared statements kept for reuse.
 const STATEMENTS: usize = 128;
 
@@ -49,6 +51,7 @@ pub struct Tx<'a> {
 pub struct Store {
     jobs: mpsc::Sender<Job>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    latency: Arc<Histogram>,
 }
 
 impl Store {
@@ -108,7 +111,7 @@ impl Store {
                 drop(lock);
             })
             .map_err(|error| StoreError::Database(error.to_string()))?;
-        Ok(Self { jobs, thread: Arc::new(Mutex::new(Some(thread))) })
+        Ok(Self { jobs, thread: Arc::new(Mutex::new(Some(thread))), latency: Arc::default() })
     }
 
     /// Runs `work` in a transaction: committed if it succeeds, undone if not.
@@ -157,6 +160,7 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
+        let begun = Instant::now();
         let (answer, answered) = oneshot::channel();
         let job: Work = Box::new(move |connection| {
             // The caller may be gone; what was committed stays committed.
@@ -167,7 +171,15 @@ impl Store {
             drop(answer.send(done.unwrap_or_else(|_| Err(E::from(broken())))));
         });
         self.jobs.send(Job::Run(job)).await.map_err(|_| E::from(StoreError::Closed))?;
-        answered.await.map_err(|_| E::from(StoreError::Closed))?
+        let done = answered.await.map_err(|_| E::from(StoreError::Closed))?;
+        self.latency.observe(begun.elapsed());
+        done
+    }
+
+    /// How long work takes, from being handed over to its answer.
+    #[must_use]
+    pub fn latency(&self) -> &Histogram {
+        &self.latency
     }
 
     /// Finishes what was handed over and closes the file. All handles fail from now on.
@@ -198,7 +210,7 @@ fn transact<T, E: From<StoreError>>(
     Ok(value)
 }
 
-fn create_private_dir(dir: &Path) -> std::io::Result<()> {
+pub(super) fn create_private_dir(dir: &Path) -> std::io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -206,7 +218,7 @@ fn create_private_dir(dir: &Path) -> std::io::Result<()> {
     builder.create(dir)
 }
 
-fn private_file(path: &Path) -> std::io::Result<File> {
+pub(super) fn private_file(path: &Path) -> std::io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).read(true).write(true);
     #[cfg(unix)]

@@ -37,6 +37,12 @@ pub enum StoreError {
         /// The first complaint of the integrity check.
         reason: String,
     },
+    /// There is nothing.
+    #[error("{0} does not exist; name the data directory with --data, or a file that exists")]
+    Missing(PathBuf),
+    /// There is something already; it was left alone.
+    #[error("{0} exists already and is not overwritten; choose another name")]
+    Exists(PathBuf),
     /// Another process uses the same data directory.
     #[error("{0} is in use by another bridge")]
     InUse(PathBuf),

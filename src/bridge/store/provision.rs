@@ -104,6 +104,12 @@ impl Tx<'_> {
         rows.map(|row| with_scope(row?)).collect()
     }
 
+    /// Removes API keys of this name.
+    pub fn delete_api_keys_named(&mut self, name: &str) -> Result<(), StoreError> {
+        self.inner.prepare_cached("DELETE FROM api_key WHERE name = ?1")?.execute([name])?;
+        Ok(())
+    }
+
     /// Adds an API key.
     pub fn insert_api_key(&mut self, record: &ApiKeyRecord) -> Result<(), StoreError> {
         let scope = serde_json::Value::from(record.scope.clone()).to_string();

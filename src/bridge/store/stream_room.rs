@@ -72,6 +72,15 @@ impl Tx<'_> {
             .transpose()
     }
 
+    /// How many rooms a Context holds, closed ones included.
+    pub fn count_rooms(&self, context: &ContextId) -> Result<u64, StoreError> {
+        let rows: i64 = self
+            .inner
+            .prepare_cached("SELECT count(*) FROM stream_room WHERE context = ?1")?
+            .query_row([context.as_str()], |row| row.get(0))?;
+        Ok(rows.unsigned_abs())
+    }
+
     /// All rooms of a Context, oldest first.
     pub fn rooms(&self, context: &ContextId) -> Result<Vec<RoomRecord>, StoreError> {
         let mut statement = self

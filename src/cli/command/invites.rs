@@ -31,7 +31,7 @@ pub async fn run(
     }
     let profile = Profile::open(paths.clone(), global.name.as_deref())?;
     let session = Session::resume(profile).await?;
-    let manager = Manager::open(&session.url, "", &paths).await?;
+    let manager = Manager::open(&session.url, &paths).await?;
     match command {
         Invites::List => {
             for invite in manager.list_invites().await? {

@@ -4,6 +4,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use conclave::bridge::Bridge;
 use conclave::crypto::hash;
+use conclave::model::Timestamp;
+use conclave::wire::invite::Redemption;
+use conclave::wire::invite::redeem_proof;
 use serde_json::Value;
 use serde_json::json;
 
@@ -182,12 +185,61 @@ async fn invite(world: &World, byte: u8, expires: i64, uses: i64) -> Invite {
 }
 
 fn redeem(invite: &Invite, name: &str, byte: u8) -> Value {
+    redeem_at(invite, name, byte, now())
+}
+
+fn redeem_at(invite: &Invite, name: &str, byte: u8, timestamp: Timestamp) -> Value {
+    let pub_key = key(byte).public_key().to_base58();
+    let redemption =
+        Redemption { invite: &invite.id, name, pub_key: &pub_key, nonce: "fresh", timestamp };
+    let proof = redeem_proof(&hash::sha256(&invite.token), &redemption);
     json!({
         "inviteId": invite.id,
-        "token": BASE64_STANDARD.encode(invite.token),
         "name": name,
-        "userPubKey": key(byte).public_key().to_base58(),
+        "userPubKey": pub_key,
+        "nonce": "fresh",
+        "timestamp": timestamp.0,
+        "proof": BASE64_STANDARD.encode(proof),
     })
+}
+
+#[tokio::test]
+async fn a_proof_admits_nobody_but_who_made_it() {
+    let world = World::new().await;
+    let one = invite(&world, 7, now().0 + 60_000, 5).await;
+    let sent = redeem(&one, "bob", 2);
+    assert!(!sent.to_string().contains(&BASE64_STANDARD.encode(one.token)), "the token stays here");
+    let anonymous = |params: Value| world.manage_as(None, "invite/redeem", params);
+    // What was read on the way is of no use for another key, name or time.
+    let mut changed = Vec::new();
+    for (field, value) in [
+        ("userPubKey", json!(key(3).public_key().to_base58())),
+        ("name", json!("eve")),
+        ("nonce", json!("other")),
+        ("timestamp", json!(now().0 + 1_000)),
+        ("proof", json!(BASE64_STANDARD.encode([0; 32]))),
+        ("proof", json!("AA==")),
+    ] {
+        let mut other = sent.clone();
+        other[field] = value;
+        changed.push((field, other));
+    }
+    for (field, other) in changed {
+        assert_eq!(anonymous(other).await.unwrap_err().0, 0x6f02, "{field}");
+    }
+    let mut shown = sent.clone();
+    shown["token"] = json!("AA==");
+    assert_eq!(anonymous(shown).await.unwrap_err().0, -32602, "tokens are not asked for");
+    for hours in [-2, 2] {
+        let at = Timestamp(now().0 + hours * 3_600_000);
+        let (code, why) = anonymous(redeem_at(&one, "bob", 2, at)).await.unwrap_err();
+        assert_eq!((code, why.as_str()), (0x6f07, "this proof is not from now; check the clock"));
+    }
+    let answer = anonymous(sent.clone()).await.unwrap();
+    assert_eq!(anonymous(sent).await.unwrap(), answer, "sent again, it changes nothing");
+    let list = world.manage("invite/listInvites", json!({"contextId": world.context})).await;
+    assert_eq!(list.unwrap()["list"][0]["uses"], 1);
+    world.bridge.shutdown().await;
 }
 
 #[tokio::test]

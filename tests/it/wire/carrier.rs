@@ -237,13 +237,13 @@ fn invites_have_limits() {
     assert!(CreateInvite::parse(invite(&"g".repeat(64), 1)).is_err());
     assert!(CreateInvite::parse(invite("aa", 1)).is_err());
     assert!(CreateInvite::parse(invite(&"a".repeat(64), 0)).is_err());
-    let redeem = |token: &str, name: &str| json!({ "inviteId": "i", "token": token, "name": name, "userPubKey": "k" });
-    let token = "A".repeat(43) + "=";
-    assert!(RedeemInvite::parse(redeem(&token, "bob")).is_ok());
+    let redeem = |proof: &str, name: &str| json!({ "inviteId": "i", "name": name, "userPubKey": "k", "nonce": "n", "timestamp": 1, "proof": proof });
+    let proof = "A".repeat(43) + "=";
+    assert!(RedeemInvite::parse(redeem(&proof, "bob")).is_ok());
     assert!(RedeemInvite::parse(redeem("AAAA", "bob")).is_err());
-    assert!(RedeemInvite::parse(redeem(&token, "")).is_err());
-    let debug = format!("{:?}", RedeemInvite::parse(redeem(&token, "bob")).unwrap());
-    assert!(!debug.contains(&token), "secrets stay out of logs");
+    assert!(RedeemInvite::parse(redeem(&proof, "")).is_err());
+    let debug = format!("{:?}", RedeemInvite::parse(redeem(&proof, "bob")).unwrap());
+    assert!(!debug.contains(&proof), "secrets stay out of logs");
 }
 
 proptest! {

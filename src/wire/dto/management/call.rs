@@ -232,16 +232,20 @@ management! {
         /// The invite.
         invite_id: String,
     }
-    /// Trades an invite for membership; the token is the authorisation.
+    /// Trades an invite for membership; a proof of the token is the authorisation.
     RedeemInvite = "invite/redeem" -> InviteRedeemed {
         /// The invite.
         invite_id: String,
-        /// Base64 of its 32 bytes.
-        token: String,
         /// What the newcomer wants to be called.
         name: String,
         /// Their public key in base58.
         user_pub_key: String,
+        /// Drawn for this call.
+        nonce: String,
+        /// When the call was made, in ms.
+        timestamp: i64,
+        /// Base64 of [`redeem_proof`](crate::wire::invite::redeem_proof).
+        proof: String,
     }
 }
 
@@ -380,7 +384,8 @@ impl Check for RevokeInvite {
 impl Check for RedeemInvite {
     fn check(&self) -> Result<(), Invalid> {
         limit::id("inviteId", &self.invite_id)?;
-        limit::key_text("token", &self.token)?;
-        limit::id("name", &self.name)
+        limit::id("name", &self.name)?;
+        limit::id("nonce", &self.nonce)?;
+        limit::key_text("proof", &self.proof)
     }
 }
