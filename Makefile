@@ -1,5 +1,5 @@
 # Two commands are all a newcomer needs: `make run` and `make test`. Both install what is missing.
-.PHONY: help run test setup setup-test lint bench voice tui pulse idle
+.PHONY: help run test setup setup-test lint bench load malformed voice tui pulse idle
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,12 @@ lint: setup ## Formatting, lints, documentation
 
 bench: setup ## Run the benchmarks
 	cargo bench
+
+load: setup ## What the bridge carries: logins, calls, events, a room of 100
+	cargo bench --bench load
+
+malformed: setup-test ## COUNT bad messages on every parser and port while a call goes on
+	MALFORMED_COUNT=$(or $(COUNT),100000) cargo test --release --test it bridge::malformed -- --nocapture
 
 voice: setup-test ## Speech through two and three processes, both ways: correlation and delays
 	cargo test --test realtime voice -- --nocapture

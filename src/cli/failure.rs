@@ -111,7 +111,8 @@ fn of_code(code: i64, error: &NetError) -> (Exit, String) {
             (Exit::Invite, format!("the invite can't be used, {why}; ask the host for a new one"))
         }
         INVITE_STALE => {
-            let text = "the bridge's clock and this machine's differ by more than an hour; set them right";
+            let text =
+                "the bridge's clock and this machine's differ by more than an hour; set them right";
             (Exit::Invite, text.to_owned())
         }
         TOO_MANY_ATTEMPTS => {

@@ -224,7 +224,9 @@ fn set_aside(dir: &Path, path: &Path, now_s: u64) -> Result<Option<PathBuf>, Sto
     for ending in ["-wal", "-shm", ""] {
         let (from, to) = (dir.join(format!("{FILE}{ending}")), dir.join(format!("{old}{ending}")));
         match fs::rename(&from, &to) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable(&from)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(unusable(&from)(error));
+            }
             _ => {}
         }
     }

@@ -1,6 +1,8 @@
 //! Tests of the `bridge` layer.
 
+mod limit;
 mod login;
+mod malformed;
 mod management;
 mod media;
 mod room;

@@ -46,9 +46,10 @@ pub async fn run(
         Bridge::Invite { command } => invite(&admin, paths, global, command, output).await,
         Bridge::Key { command } => key(&admin, command, output).await,
         // Carried out without a bridge.
-        Bridge::Serve(_) | Bridge::Backup { .. } | Bridge::Restore { .. } | Bridge::Check { .. } => {
-            Ok(())
-        }
+        Bridge::Serve(_)
+        | Bridge::Backup { .. }
+        | Bridge::Restore { .. }
+        | Bridge::Check { .. } => Ok(()),
     };
     admin.close().await;
     done
@@ -101,7 +102,8 @@ fn only(named: Option<String>, all: &[Value], what: &str) -> anyhow::Result<Stri
     match all {
         [one] => Ok(one["id"].as_str().unwrap_or_default().to_owned()),
         [] => {
-            let text = format!("there is no {what} yet; make one with `conclave bridge {what} add`");
+            let text =
+                format!("there is no {what} yet; make one with `conclave bridge {what} add`");
             Err(Failure::new(Exit::Failure, text).into())
         }
         _ => {

@@ -96,7 +96,8 @@ fn start<W: for<'w> MakeWriter<'w> + Send + Sync + 'static>(
     filter: EnvFilter,
     writer: W,
 ) {
-    let log = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).with_env_filter(filter);
+    let log =
+        tracing_subscriber::fmt().with_writer(writer).with_ansi(false).with_env_filter(filter);
     // A second start in one process keeps the first log.
     let started = match format {
         Format::Text => log.try_init(),
