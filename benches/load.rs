@@ -10,6 +10,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
+    clippy::too_many_lines,
     reason = "a measurement prints its figures and ends at the first thing that is wrong"
 )]
 
@@ -77,7 +78,8 @@ struct Sizes {
 
 impl Sizes {
     fn read() -> Self {
-        let little = cfg!(debug_assertions) || std::env::args().any(|argument| argument == "--test");
+        let little =
+            cfg!(debug_assertions) || std::env::args().any(|argument| argument == "--test");
         let number = |name: &str, much: f64, few: f64| {
             let given = std::env::var(name).ok().and_then(|text| text.parse().ok());
             given.unwrap_or(if little { few } else { much })
@@ -352,7 +354,8 @@ fn main() {
         logins(&world, &sizes).await;
         calls(&world, &sizes, "calls over HTTP (contextGet)", false, false).await;
         calls(&world, &sizes, "calls over WebSocket (contextGet)", true, false).await;
-        calls(&world, &sizes, "writes over WebSocket (streamRoomCreate, on disk)", true, true).await;
+        calls(&world, &sizes, "writes over WebSocket (streamRoomCreate, on disk)", true, true)
+            .await;
         events(&world, &sizes).await;
         room(&world, &sizes).await;
         let contexts = json!({"skip": 0, "limit": 1, "sortOrder": "asc"});

@@ -243,10 +243,10 @@ impl Listener {
             tokio::select! {
                 () = core.ended.cancelled() => {}
                 result = serving => {
+                    if exhausted.is_exhausted() {
+                        core.metrics.over_budget.count();
+                    }
                     if let Err(error) = result {
-                        if exhausted.is_exhausted() {
-                            core.metrics.over_budget.count();
-                        }
                         tracing::debug!(%error, "connection");
                     }
                 }
@@ -276,8 +276,13 @@ async fn handle(
     let kind = kind_of(request.uri().path());
     let meter = connection.counted.meter.clone();
     let metrics = Arc::clone(&core.metrics);
-    let response = serve_request(core, connection, request).await;
+    let mut response = serve_request(core, connection, request).await;
     meter.share().clear();
+    if meter.is_exhausted() {
+        // Half a request was read, and the other half can't be.
+        response =
+            (StatusCode::SERVICE_UNAVAILABLE, [(header::CONNECTION, "close")]).into_response();
+    }
     metrics.requests.count(kind, response.status().as_str());
     Ok(response)
 }

@@ -333,3 +333,23 @@ async fn metrics_are_told_on_a_port_of_their_own() {
     assert!(other.starts_with("HTTP/1.1 404"), "{other}");
     world.bridge.shutdown().await;
 }
+
+#[tokio::test]
+async fn clients_are_told_that_the_bridge_ends() {
+    let world = World::new().await;
+    let mut alice = world.join("alice", 1).await;
+    alice.connect(&world.bridge).await;
+    let mut stream = alice.socket.take().unwrap().stream;
+    world.bridge.shutdown().await;
+    let told = async {
+        loop {
+            match stream.next().await {
+                Some(Ok(Message::Close(frame))) => return frame.unwrap().code,
+                Some(Ok(_)) => {}
+                other => panic!("no goodbye: {other:?}"),
+            }
+        }
+    };
+    let code = tokio::time::timeout(PATIENCE, told).await.unwrap();
+    assert_eq!(u16::from(code), 1001);
+}

@@ -80,8 +80,7 @@ impl LiveCall {
         let counts = Arc::new(Counts::default());
         let speaker = tokio::spawn(speak(sink, Arc::clone(&counts)));
         let listener = tokio::spawn(listen(events, Arc::clone(&counts)));
-        let call =
-            Self { counts, speaker, listener, publisher, subscriber, _clients: (ana, ben) };
+        let call = Self { counts, speaker, listener, publisher, subscriber, _clients: (ana, ben) };
         call.heard(call.counts.received.load(Ordering::Relaxed)).await;
         // What was said before anybody listened is not missing.
         let received = call.counts.received.load(Ordering::Relaxed);
@@ -107,11 +106,11 @@ impl LiveCall {
     }
 
     /// Checks that sound still arrives, and hangs up.
-    pub async fn finish(self) -> String {
+    pub async fn finish(mut self) -> String {
         let before = self.counts.received.load(Ordering::Relaxed);
         self.heard(before).await;
         self.counts.over.store(true, Ordering::Relaxed);
-        self.speaker.await.unwrap();
+        (&mut self.speaker).await.unwrap();
         // The last packets are still on their way.
         let arriving = async {
             while self.missing() > 0 {

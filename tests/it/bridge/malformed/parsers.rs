@@ -57,7 +57,8 @@ impl Seeds {
         let (_, login) = Login::of_user(&key(1), "s", Some(key(9).public_key()), NOW, &mut rng);
         let (_, anonymous) = Login::anonymous(&key(2), "s", None, &mut rng);
         let answers = [login.clone(), anonymous.clone()].map(|body| serve(body, &identity));
-        let value = json!({"contexts": [{"id": "c", "n": [1, -2, 0.5, null, true, "ä"]}], "count": 1});
+        let value =
+            json!({"contexts": [{"id": "c", "n": [1, -2, 0.5, null, true, "ä"]}], "count": 1});
         let notification_key = NotificationKey::generate(&mut rng);
         let sealed = notification_key.seal(Some(7), &json!({"type": "x", "data": value}), &mut rng);
         let request = Request { id: json!(1), method: "m".to_owned(), params: value.clone() };

@@ -72,7 +72,8 @@ impl Source {
             }
             5 => {
                 let length = *self.pick(&[0_u32, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff, 65_536]);
-                let raw = if self.below(2) == 0 { length.to_be_bytes() } else { length.to_le_bytes() };
+                let raw =
+                    if self.below(2) == 0 { length.to_be_bytes() } else { length.to_le_bytes() };
                 bytes.iter_mut().skip(at).zip(raw).for_each(|(byte, new)| *byte = new);
             }
             6 => {
