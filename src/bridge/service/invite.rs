@@ -121,27 +121,7 @@ pub fn redeem(
     let Some(mut invite) = tx.invite(&request.invite)? else {
         return refuse(InviteRefusal::Unknown);
     };
-    // First the token: what else is wrong concerns only those who hold it.
-    let redemption = Redemption {
-        invite: &request.invite,
-        name: &request.name,
-        pub_key: &request.pub_key,
-        nonce: &request.nonce,
-        timestamp: request.timestamp,
-    };
-    let expected = redeem_proof(&invite.token_hash, &redemption);
-    if !bool::from(expected.as_slice().ct_eq(&request.proof)) {
-        return refuse(InviteRefusal::WrongToken);
-    }
-    if request.timestamp.0.abs_diff(now.0) > PROOF_SKEW_MS {
-        return refuse(InviteRefusal::Stale);
-    }
-    if invite.revoked {
-        return refuse(InviteRefusal::Revoked);
-    }
-    if invite.expires <= now {
-        return refuse(InviteRefusal::Expired);
-    }
+    check(&invite, request, now).map_err(ServiceError::Invite)?;
     let Some(context) = tx.context(&invite.context)? else {
         return refuse(InviteRefusal::Unknown);
     };
@@ -190,4 +170,30 @@ pub fn redeem(
     invite.uses += 1;
     tx.put_invite(&invite)?;
     Ok(Outcome { reply: answer(&record.user), notify, media: Vec::new() })
+}
+
+/// Whether the request proves what it must, and the invitation is still good.
+fn check(invite: &InviteRecord, request: &Redeem, now: Timestamp) -> Result<(), InviteRefusal> {
+    // First the token: what else is wrong concerns only those who hold it.
+    let redemption = Redemption {
+        invite: &request.invite,
+        name: &request.name,
+        pub_key: &request.pub_key,
+        nonce: &request.nonce,
+        timestamp: request.timestamp,
+    };
+    let expected = redeem_proof(&invite.token_hash, &redemption);
+    if !bool::from(expected.as_slice().ct_eq(&request.proof)) {
+        return Err(InviteRefusal::WrongToken);
+    }
+    if request.timestamp.0.abs_diff(now.0) > PROOF_SKEW_MS {
+        return Err(InviteRefusal::Stale);
+    }
+    if invite.revoked {
+        return Err(InviteRefusal::Revoked);
+    }
+    if invite.expires <= now {
+        return Err(InviteRefusal::Expired);
+    }
+    Ok(())
 }
