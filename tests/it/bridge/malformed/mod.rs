@@ -112,7 +112,7 @@ async fn no_message_panics_leaks_or_harms_a_call() {
         );
         assert_eq!(panics.ours.load(Ordering::Relaxed), 0, "{kind}");
     }
-    ports.close().await;
+    ports.close();
     metric_until(&world.bridge, "connections", |open| open <= connections).await;
     metric_until(&world.bridge, "held_bytes", |held| held < 100_000).await;
     let figures = call.finish().await;

@@ -105,7 +105,7 @@ impl Ports {
     }
 
     /// Closes what is open.
-    pub async fn close(&mut self) {
+    pub fn close(&mut self) {
         self.http = None;
         self.socket = None;
         self.mallory.socket = None;
@@ -151,7 +151,7 @@ impl Ports {
         Some(status)
     }
 
-    async fn heads(&mut self, count: u64, source: &mut Source) -> String {
+    async fn heads(&self, count: u64, source: &mut Source) -> String {
         let mut answered = 0_u64;
         for _ in 0..count {
             let request = source.bytes(&self.heads);
@@ -218,7 +218,7 @@ impl Ports {
         format!("{accepted} accepted")
     }
 
-    async fn datagrams(&mut self, world: &World, count: u64, source: &mut Source) -> String {
+    async fn datagrams(&self, world: &World, count: u64, source: &mut Source) -> String {
         let to = world.bridge.media_addr();
         let name = "datagrams_received_total";
         let mut sent = 0_u64;
