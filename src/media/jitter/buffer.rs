@@ -335,7 +335,7 @@ impl JitterBuffer {
             return;
         };
         let due = cursor.saturating_add(self.behind);
-        if self.behind < FRAME || self.delay.is_short(due, now) {
+        if self.behind < FRAME || !self.delay.is_enough(due, now) {
             return;
         }
         let mut in_time = self.pending.iter().filter(|(_, held)| held.timestamp >= due);

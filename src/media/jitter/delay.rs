@@ -1,8 +1,8 @@
 //! How much delay the measured jitter demands.
 //!
 //! The estimate follows a percentile of how much later than the fastest packets of the last
-//! seconds the others came. It rises at once with the packets that are late and falls when
-//! they have left the window. Packets that come in one burst count once: a machine that stops
+//! seconds the others came. It rises at once with the packets that are late and falls some
+//! seconds after they have left the window. Packets that come in one burst count once: a machine that stops
 //! for a moment now and then is no reason to delay everything that is said afterwards.
 
 use std::collections::VecDeque;
@@ -19,7 +19,10 @@ const WINDOW: usize = 250;
 const ENOUGH: usize = 50;
 /// Of a hundred packets so many shall be in time. The rest is concealed: waiting for the
 /// slowest few would delay everybody.
-const IN_TIME: usize = 97;
+const IN_TIME: usize = 99;
+/// A delay that was needed may be needed again: so long less must have been enough before it
+/// is lowered, or every change of load would be heard as a jump.
+const HOLD: Duration = Duration::from_secs(10);
 /// What comes closer behind another than this was held up by the same thing.
 const BURST: Duration = Duration::from_millis(5);
 /// On top of the percentile, for what the window has not seen yet.
@@ -44,6 +47,8 @@ pub(super) struct DelayEstimator {
     transits: VecDeque<Transit>,
     fastest: i64,
     target: Duration,
+    /// When the target was last needed.
+    needed_at: Option<Instant>,
     last: Option<(Instant, i64)>,
     jitter_us: f64,
 }
@@ -55,6 +60,7 @@ impl DelayEstimator {
             transits: VecDeque::with_capacity(WINDOW),
             fastest: 0,
             target: START_DELAY,
+            needed_at: None,
             last: None,
             jitter_us: 0.0,
         }
@@ -79,7 +85,7 @@ impl DelayEstimator {
             self.transits.pop_front();
         }
         self.transits.push_back(Transit { us: transit, leads });
-        self.update_target();
+        self.update_target(now);
     }
 
     /// Delay to aim at.
@@ -101,6 +107,11 @@ impl DelayEstimator {
         self.waited(timestamp, now).saturating_add(FRAME_US / 2) < self.target_us()
     }
 
+    /// Playing this at `now` leaves as much delay as packets of this jitter need.
+    pub(super) fn is_enough(&self, timestamp: i64, now: Instant) -> bool {
+        self.waited(timestamp, now) >= self.target_us()
+    }
+
     /// Time since the packet with this timestamp could have been here at the earliest.
     fn waited(&self, timestamp: i64, now: Instant) -> i64 {
         let Some(epoch) = self.epoch else { return 0 };
@@ -119,19 +130,24 @@ impl DelayEstimator {
         self.target = self.target.max(START_DELAY);
     }
 
-    fn update_target(&mut self) {
+    fn update_target(&mut self, now: Instant) {
         self.fastest = self.transits.iter().map(|transit| transit.us).min().unwrap_or(0);
         let leads = self.transits.iter().filter(|transit| transit.leads);
         let mut sorted: Vec<i64> = leads.map(|transit| transit.us).collect();
         sorted.sort_unstable();
         // The very latest of them is an accident, however few there are.
-        let index =
-            (sorted.len().saturating_mul(IN_TIME) / 100).min(sorted.len().saturating_sub(2));
-        let slow = sorted.get(index).or(sorted.last()).copied().unwrap_or(0);
+        sorted.pop();
+        let index = sorted.len().saturating_mul(IN_TIME) / 100;
+        let slow = sorted.get(index).or(sorted.last()).copied().unwrap_or(self.fastest);
         let needed = slow.saturating_sub(self.fastest).saturating_add(MARGIN_US).max(0);
         let needed = Duration::from_micros(needed.unsigned_abs());
         let least = if sorted.len() < ENOUGH { START_DELAY } else { MIN_DELAY };
-        self.target = needed.clamp(least, MAX_DELAY);
+        let needed = needed.clamp(least, MAX_DELAY);
+        let held = self.needed_at.is_some_and(|at| now.saturating_duration_since(at) < HOLD);
+        if needed >= self.target || !held {
+            self.target = needed;
+            self.needed_at = Some(now);
+        }
     }
 }
 
