@@ -96,13 +96,24 @@ impl LiveCall {
                 tokio::time::sleep(PACE).await;
             }
         };
-        tokio::time::timeout(PATIENCE, hearing).await.expect("the call goes on");
+        let heard = tokio::time::timeout(PATIENCE, hearing).await;
+        heard.unwrap_or_else(|_| panic!("the call is over: {}", self.state()));
     }
 
     /// Packets that were sent and have not arrived, those on the way included.
     pub fn missing(&self) -> u64 {
         let received = self.counts.received.load(Ordering::Relaxed);
         self.counts.sent.load(Ordering::Relaxed).saturating_sub(received)
+    }
+
+    /// How the call is doing: the longest silence so far and both connections.
+    pub fn state(&self) -> String {
+        format!(
+            "longest gap {} ms, {:?} and {:?}",
+            self.counts.gap_ms.load(Ordering::Relaxed),
+            *self.publisher.state().borrow(),
+            *self.subscriber.state().borrow(),
+        )
     }
 
     /// Checks that sound still arrives, and hangs up.

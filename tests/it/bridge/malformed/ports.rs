@@ -1,6 +1,8 @@
 //! Everything that listens: HTTP, WebSocket, the calls inside, management, and UDP.
 
 use std::net::SocketAddr;
+use std::time::Duration;
+use std::time::Instant;
 
 use conclave::wire::handshake::client::Login;
 use conclave::wire::mux;
@@ -200,14 +202,16 @@ impl Ports {
     }
 
     async fn calls(&mut self, count: u64, source: &mut Source) -> String {
-        let mut accepted = 0_u64;
+        let (mut accepted, mut slowest) = (0_u64, (Duration::ZERO, ""));
         for _ in 0..count {
             let (method, seed) = source.pick(&self.calls).clone();
             let request =
                 Request { id: json!(1), method: method.to_owned(), params: source.value(&seed) };
             let session = &mut self.mallory.session;
             let (body, exchange) = session.seal(&request, now(), &mut rand::rng()).unwrap();
+            let begun = Instant::now();
             let answer = self.mallory.socket.as_mut().unwrap().exchange(&body).await;
+            slowest = slowest.max((begun.elapsed(), method));
             // Some are refused as a whole: nested too deep, or too large.
             if let Ok(opened) = exchange.open(&answer, now()) {
                 self.mallory.session.add_tickets(opened.tickets);
@@ -215,7 +219,8 @@ impl Ports {
                 accepted += u64::from(is_ok);
             }
         }
-        format!("{accepted} accepted")
+        let (time, method) = slowest;
+        format!("{accepted} accepted, slowest {} ms ({method})", time.as_millis())
     }
 
     async fn datagrams(&self, world: &World, count: u64, source: &mut Source) -> String {
