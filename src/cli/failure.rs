@@ -129,6 +129,9 @@ fn of_bridge(error: &BridgeError) -> (Exit, String) {
     };
     let advice = match error {
         BridgeError::Listen { .. } => "; choose another --listen address, or stop what uses it",
+        BridgeError::Metrics { .. } => {
+            "; choose another address with bridge.metrics, or none with bridge.metrics=\"\""
+        }
         _ => "",
     };
     (exit, format!("{error}{advice}"))

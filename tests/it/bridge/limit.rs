@@ -188,8 +188,6 @@ async fn an_unfinished_websocket_message_counts_too() {
 async fn who_does_not_read_is_disconnected_and_holds_nothing() {
     let mut config = config();
     config.limits.held_bytes = 4_000_000;
-    config.limits.calls_per_second = 0;
-    config.limits.requests_per_second = 0;
     let world = World::with(config).await;
     let (mut alice, bob) = flooded(&world).await;
     let sockets = metric(&world.bridge, "sockets").await;
