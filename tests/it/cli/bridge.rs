@@ -192,11 +192,11 @@ fn ports_and_directories_in_use_are_told_apart() {
     let (code, _, errors) = run(&data, &["serve", "--set", "bridge.listen=127.0.0.1:0"]);
     assert_eq!(code, 7, "{errors}");
     assert!(errors.contains("in use by another"), "{errors}");
-    let address = |url: &str| url.trim_start_matches("http://").split('/').next().unwrap().to_owned();
+    let address =
+        |url: &str| url.trim_start_matches("http://").split('/').next().unwrap().to_owned();
     let taken = address(serving["url"].as_str().unwrap());
     let listen = format!("bridge.listen={taken}");
-    let (code, _, errors) =
-        run(&other, &["serve", "--set", &listen, "--set", "bridge.metrics="]);
+    let (code, _, errors) = run(&other, &["serve", "--set", &listen, "--set", "bridge.metrics="]);
     assert_eq!(code, 8, "{errors}");
     assert!(errors.contains(&format!("cannot listen on {taken}")), "{errors}");
     let metrics = format!("bridge.metrics={}", address(serving["metrics"].as_str().unwrap()));
