@@ -1,5 +1,6 @@
 //! Tests of the `bridge` layer.
 
+mod backup;
 mod limit;
 mod login;
 mod malformed;

@@ -114,6 +114,8 @@ impl Ports {
     }
 
     async fn posts(&mut self, count: u64, source: &mut Source, management: bool) -> String {
+        // One of a flood long ago was idle for too long.
+        self.http = None;
         let mut answered = 0_u64;
         for _ in 0..count {
             let (path, kind, body) = if management {
