@@ -59,7 +59,7 @@ fn subject(kind: &EventKind) -> Option<(Subject, bool)> {
         EventKind::StreamRoomLeft { room, user } => {
             (Subject::Presence(room.clone(), user.clone()), false)
         }
-        EventKind::StreamUnpublished { room, stream } => {
+        EventKind::StreamUnpublished { room, stream, .. } => {
             (Subject::Stream(room.clone(), *stream), false)
         }
         EventKind::StreamPublished(data) => {

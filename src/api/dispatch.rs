@@ -27,6 +27,7 @@ use super::connection::Core;
 use super::dedup::Deduplicator;
 use super::key_ring::RoomKeys;
 use super::room;
+use super::room_event;
 
 /// Signals from the dispatcher to one joined room. When full, the dispatcher waits: the
 /// room's task only ever forwards them.
@@ -139,10 +140,11 @@ impl Dispatcher {
     /// Opens a message from another user; one that does not verify is dropped.
     async fn open_custom(&self, custom: &Custom, channels: &[String]) -> Option<EventKind> {
         let core = &self.core;
-        let channel = channels.iter().find_map(|channel| {
-            let path = channel.split('|').next()?;
-            path.strip_prefix("context/custom/").map(str::to_owned)
-        })?;
+        if let Some(key) = &custom.key_id {
+            let channel = channel_under("stream/custom/", channels)?;
+            return room_event::open(core, custom, key, channel).await;
+        }
+        let channel = channel_under("context/custom/", channels)?;
         let context = ContextId(custom.id.clone());
         let user = UserId(custom.author.id.clone());
         let author = PublicKey::from_base58(&custom.author.pub_key).ok()?;
@@ -172,4 +174,12 @@ impl Dispatcher {
         let author = UserWithPubKey { user_id: user, pub_key: custom.author.pub_key.clone() };
         Some(EventKind::Custom { context, channel, author, data: opened.payload })
     }
+}
+
+/// The name of a custom channel, out of the channels that an event came on.
+fn channel_under(prefix: &str, channels: &[String]) -> Option<String> {
+    channels.iter().find_map(|channel| {
+        let path = channel.split('|').next()?;
+        path.strip_prefix(prefix).map(str::to_owned)
+    })
 }

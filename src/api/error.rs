@@ -78,6 +78,9 @@ pub enum ApiError {
     /// A microphone or speaker failed.
     #[error("the sound device failed: {0}")]
     Device(String),
+    /// The bridge names a TURN server by something that is no `turn:` or `turns:` URL.
+    #[error("the bridge names a TURN server by {0:?}, which is no turn: or turns: URL")]
+    TurnServerUrl(String),
     /// A message is longer than a data channel carries.
     #[error("a message of {size} bytes is more than the {limit} that can be sent")]
     MessageTooLong {

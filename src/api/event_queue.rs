@@ -26,7 +26,13 @@ pub const CAPACITY: usize = 1024;
 /// Whether a reader that misses this event can't find out by reading the state again.
 #[must_use]
 pub fn essential(kind: &EventKind) -> bool {
-    matches!(kind, EventKind::Custom { .. } | EventKind::Connected | EventKind::Disconnected { .. })
+    matches!(
+        kind,
+        EventKind::Custom { .. }
+            | EventKind::StreamRoomCustom { .. }
+            | EventKind::Connected
+            | EventKind::Disconnected { .. }
+    )
 }
 
 /// Which events a queue gets.
@@ -179,7 +185,8 @@ pub(crate) const fn room_of(kind: &EventKind) -> Option<&StreamRoomId> {
         | EventKind::StreamUpdated { room, .. }
         | EventKind::StreamUnpublished { room, .. }
         | EventKind::RemoteStreamsChanged { room, .. }
-        | EventKind::StreamSubscriptionsChanged { room, .. } => Some(room),
+        | EventKind::StreamSubscriptionsChanged { room, .. }
+        | EventKind::StreamRoomCustom { room, .. } => Some(room),
         EventKind::StreamPublished(data) => Some(&data.stream_room_id),
         _ => None,
     }

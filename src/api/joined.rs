@@ -14,11 +14,13 @@ use tokio::time::MissedTickBehavior;
 use tokio::time::interval;
 
 use crate::crypto::data_message::DataCryptor;
+use crate::crypto::data_message::DataError;
 use crate::model::CallStats;
 use crate::model::StreamId;
 use crate::model::StreamInfo;
 use crate::model::StreamRoomId;
 use crate::model::SubscriptionId;
+use crate::model::TurnCredentials;
 use crate::model::UserId;
 use crate::rtc::PeerConfig;
 use crate::rtc::PeerState;
@@ -35,8 +37,10 @@ use super::dispatch::RoomSignal;
 use super::error::ApiError;
 use super::key_ring::KeyRing;
 use super::key_ring::Refusal;
+use super::key_ring::RoomKeyInfo;
 use super::key_ring::RoomKeys;
 use super::listener::Listeners;
+use super::negotiation::is_turn_url;
 use super::peer_watch;
 use super::publish::PublishCommand;
 use super::subscribe::SubscribeCommand;
@@ -59,7 +63,8 @@ pub(super) struct Room {
     publisher: Mutex<Option<Arc<Publisher>>>,
     subscriber: Mutex<Option<Arc<Subscriber>>>,
     publishers: Mutex<HashMap<StreamId, UserId>>,
-    turn: Mutex<Vec<crate::model::TurnCredentials>>,
+    turn: Mutex<Vec<TurnCredentials>>,
+    key_info: watch::Sender<RoomKeyInfo>,
     /// Why a media connection broke, for whoever restores it.
     broken: watch::Sender<String>,
 }
@@ -81,6 +86,7 @@ impl Room {
         keys: RoomKeys,
     ) -> Self {
         let data = DataCryptor::new(Arc::clone(&keys.frame));
+        let key_info = watch::Sender::new(RoomKeyInfo::of(&keys));
         let ring = KeyRing::new(keys);
         Self {
             id,
@@ -94,6 +100,7 @@ impl Room {
             subscriber: Mutex::default(),
             publishers: Mutex::default(),
             turn: Mutex::default(),
+            key_info,
             broken: watch::Sender::default(),
         }
     }
@@ -113,6 +120,7 @@ impl Room {
     /// What is no continuation of the room as it is known changes nothing.
     pub(super) async fn set_keys(&self, keys: RoomKeys) -> Result<(), Refusal> {
         let (version, frame) = (keys.version, Arc::clone(&keys.frame));
+        let info = RoomKeyInfo::of(&keys);
         {
             let mut media = self.media();
             if let Err(refusal) = media.ring.accept(keys) {
@@ -126,6 +134,11 @@ impl Room {
             }
             media.data.set_keys(Arc::clone(&frame));
         }
+        self.key_info.send_if_modified(|told| {
+            let changed = *told != info;
+            *told = info;
+            changed
+        });
         self.audio.set_keys(self.token, VersionedKeys { version, keys: frame }).await;
         Ok(())
     }
@@ -136,14 +149,23 @@ impl Room {
         sealed.map_err(|error| ApiError::Crypto(error.to_string()))
     }
 
-    /// Opens a message; the error is the status code of official clients.
-    pub(super) fn open_data(&self, stream: StreamId, message: &[u8]) -> Result<Vec<u8>, i64> {
+    /// Which keys are in force, and all later ones.
+    pub(super) fn key_info(&self) -> watch::Receiver<RoomKeyInfo> {
+        self.key_info.subscribe()
+    }
+
+    /// Opens a message; the error has the status codes of official clients.
+    pub(super) fn open_data(
+        &self,
+        stream: StreamId,
+        message: &[u8],
+    ) -> Result<Vec<u8>, DataError> {
         let mut media = self.media();
         match media.data.open(stream, message) {
             Ok(opened) => Ok(opened.data),
             Err(error) => {
                 media.data_dropped = media.data_dropped.saturating_add(1);
-                Err(error.status())
+                Err(error)
             }
         }
     }
@@ -208,7 +230,13 @@ impl Room {
         }
         let fetched = self.core.call(&StreamGetTurnCredentials {}).await;
         let ice_servers: Vec<_> = match fetched {
-            Ok(answer) => answer.credentials.into_iter().map(Into::into).collect(),
+            // One that is unusable must not keep the others from being used.
+            Ok(answer) => answer
+                .credentials
+                .into_iter()
+                .map(TurnCredentials::from)
+                .filter(|turn| is_turn_url(&turn.url))
+                .collect(),
             Err(error) => {
                 // Most networks need none.
                 tracing::info!(%error, "no TURN credentials");

@@ -29,6 +29,34 @@ pub(super) struct RoomKeys {
     pub(super) frame: Arc<FrameKeys>,
 }
 
+/// Which keys of a room are in force. Names only: the keys themselves stay inside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RoomKeyInfo {
+    /// What everything is sealed with from now on.
+    pub current: KeyId,
+    /// How many keys the room has had, as far as this user can know: 1 is the first. It grows
+    /// with every rotation.
+    pub epoch: u64,
+    /// Keys that still open what was sealed with them, the current one included.
+    pub accepted: Vec<KeyId>,
+    /// The version of the room that brought them.
+    pub version: i64,
+}
+
+impl RoomKeyInfo {
+    pub(super) fn of(keys: &RoomKeys) -> Self {
+        let mut accepted = vec![keys.current.clone()];
+        accepted.extend(keys.older.iter().cloned());
+        Self {
+            current: keys.current.clone(),
+            epoch: u64::try_from(accepted.len()).unwrap_or(u64::MAX),
+            accepted,
+            version: keys.version,
+        }
+    }
+}
+
 /// Why keys do not come into force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Refusal {

@@ -2,6 +2,8 @@
 
 use std::sync::Mutex;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
@@ -47,8 +49,22 @@ pub enum RemoteStreamEvent {
     DataRefused {
         /// The stream that it came on.
         stream: StreamId,
-        /// Why, by the codes of official clients (streams.md §3.3).
+        /// Why, by the codes of official web clients (streams.md §3.3).
         status: i64,
+        /// The same by the codes of official native clients.
+        native_code: i64,
+    },
+    /// A frame of sound that could not be opened, shown because
+    /// [`drop_broken_frames`](super::StreamApi::drop_broken_frames) is off.
+    BrokenFrame {
+        /// The stream that it came on.
+        stream: StreamId,
+        /// The line of our connection that carried it.
+        line: TrackId,
+        /// The frame as it came.
+        frame: Vec<u8>,
+        /// Why it could not be opened.
+        reason: String,
     },
 }
 
@@ -58,7 +74,8 @@ impl RemoteStreamEvent {
             Self::TrackAdded { stream, .. }
             | Self::TrackRemoved { stream, .. }
             | Self::Data { stream, .. }
-            | Self::DataRefused { stream, .. } => *stream,
+            | Self::DataRefused { stream, .. }
+            | Self::BrokenFrame { stream, .. } => *stream,
         }
     }
 }
@@ -84,9 +101,20 @@ impl RemoteStreamListener {
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
     list: Mutex<Vec<(Option<StreamId>, mpsc::Sender<RemoteStreamEvent>)>>,
+    broken_frames: AtomicBool,
 }
 
 impl Listeners {
+    /// Whether listeners are shown frames that cannot be opened.
+    pub(super) fn show_broken_frames(&self, shown: bool) {
+        self.broken_frames.store(shown, Ordering::Relaxed);
+    }
+
+    /// The same, as set last.
+    pub(super) fn shows_broken_frames(&self) -> bool {
+        self.broken_frames.load(Ordering::Relaxed)
+    }
+
     /// Adds a listener for one stream, or for all.
     pub(super) fn add(&self, stream: Option<StreamId>) -> RemoteStreamListener {
         let (sender, events) = mpsc::channel(CAPACITY);

@@ -8,16 +8,19 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::device::AudioInput;
 use crate::media::pipeline::AudioSender;
 use crate::model::LocalTrackId;
 use crate::model::PublishedStreamData;
+use crate::model::SessionId;
 use crate::model::StreamHandle;
 use crate::model::StreamPublishResult;
 use crate::rtc::AudioSink;
 use crate::rtc::DataSink;
+use crate::rtc::PeerState;
 use crate::rtc::Publisher;
 use crate::rtc::RtcError;
 use crate::wire::dto::signal::SessionDescription;
@@ -52,6 +55,10 @@ pub(super) enum PublishCommand {
     Unpublish { reply: Reply<()> },
     /// The data channel, if there is one.
     Data { reply: Reply<DataSink> },
+    /// How the media connection is, now and from now on.
+    State { reply: Reply<watch::Receiver<PeerState>> },
+    /// The media session, once there is one.
+    Session { reply: Reply<Option<SessionId>> },
     /// Close the connection and end.
     Close,
 }
@@ -88,9 +95,11 @@ pub(super) struct PublishTask {
     handle: StreamHandle,
     commands: mpsc::Receiver<PublishCommand>,
     publisher: Option<Arc<Publisher>>,
-    /// Watches over the connection: at most one.
+    /// Watch over the connection.
     watch: JoinSet<()>,
     session: Option<i64>,
+    /// Of the connection, through all the connections that there are one after the other.
+    state: watch::Sender<PeerState>,
     tracks: Vec<LocalTrackState>,
     tracks_made: u64,
 }
@@ -108,6 +117,7 @@ impl PublishTask {
             publisher: None,
             watch: JoinSet::new(),
             session: None,
+            state: watch::Sender::default(),
             tracks: Vec::new(),
             tracks_made: 0,
         }
@@ -144,6 +154,12 @@ impl PublishTask {
                 }
                 PublishCommand::Data { reply } => {
                     let _ = reply.send(self.data());
+                }
+                PublishCommand::State { reply } => {
+                    let _ = reply.send(Ok(self.state.subscribe()));
+                }
+                PublishCommand::Session { reply } => {
+                    let _ = reply.send(Ok(self.session.map(SessionId)));
                 }
                 PublishCommand::Close => break,
             }
@@ -189,6 +205,7 @@ impl PublishTask {
         self.publisher = Some(Arc::clone(&publisher));
         let room = Arc::clone(&self.room);
         let state = publisher.state();
+        self.watch.spawn(mirror(state.clone(), self.state.clone()));
         self.watch.spawn(async move { room.watch_peer("sending", state).await });
         let microphones = self.attach(&publisher, true).await?;
         let offer = SessionDescription::offer(publisher.create_offer().await.map_err(media)?);
@@ -288,6 +305,17 @@ impl PublishTask {
         self.room.set_publisher(None);
         if let Some(publisher) = self.publisher.take() {
             publisher.close().await;
+            self.state.send_replace(PeerState::Closed);
+        }
+    }
+}
+
+/// Tells of one connection what is told of all of them.
+async fn mirror(mut state: watch::Receiver<PeerState>, told: watch::Sender<PeerState>) {
+    loop {
+        told.send_replace(*state.borrow_and_update());
+        if state.changed().await.is_err() {
+            return;
         }
     }
 }

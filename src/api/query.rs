@@ -119,6 +119,22 @@ pub fn context_query(event: &ContextEventType, context: &ContextId) -> Result<St
     Ok(format!("{path}|contextId={context}"))
 }
 
+/// The query text that brings messages on the custom channel `name` of one room, or of all
+/// rooms of a Context.
+///
+/// # Errors
+///
+/// [`ApiError::Invalid`] for names and ids that can't stand in a query.
+pub fn room_event_query(name: &str, selector: &EventSelector) -> Result<String, ApiError> {
+    check_name(name)?;
+    let (key, id) = match selector {
+        EventSelector::Context(id) => ("contextId", id.as_str()),
+        EventSelector::StreamRoom(id) => ("containerId", id.as_str()),
+    };
+    check_id(id)?;
+    Ok(format!("stream/custom/{name}|{key}={id}"))
+}
+
 /// What goes to the bridge for a query of the application.
 pub(super) fn to_channel(query: &str) -> String {
     if query.starts_with("streamroom/") && !query.contains("containerType=") {

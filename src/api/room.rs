@@ -131,6 +131,26 @@ impl Trusted {
         hash::sha256(self.contents.secret.expose().as_bytes())
     }
 
+    /// Where the room is, as everything signed for it says.
+    pub(super) const fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// Every key that belongs to the room and that this user holds.
+    pub(super) fn keys(&self) -> std::slice::Iter<'_, OpenedKey> {
+        self.keys.iter()
+    }
+
+    /// The name of the key in force.
+    pub(super) const fn current_key_id(&self) -> &KeyId {
+        &self.current
+    }
+
+    /// The key in force.
+    pub(super) fn current_key(&self) -> Option<&ContainerKey> {
+        self.keys().map(|opened| &opened.key).find(|key| key.id == self.current)
+    }
+
     /// The keys for media: the current one seals, all of them open.
     pub(super) fn room_keys(&self, version: i64) -> RoomKeys {
         let older = self.keys.iter().map(|opened| &opened.key.id);

@@ -102,7 +102,7 @@ impl Roster {
                 // The user may be here from a second session: the list tells.
                 self.stale = true;
             }
-            EventKind::StreamSubscriptionsChanged { room, user } if *room == self.room => {
+            EventKind::StreamSubscriptionsChanged { room, user, .. } if *room == self.room => {
                 self.present.insert(user.clone());
             }
             EventKind::StreamPublished(data) if data.stream_room_id == self.room => {
@@ -116,7 +116,7 @@ impl Roster {
                 self.update(*stream, tracks);
                 self.stale = true;
             }
-            EventKind::StreamUnpublished { room, stream } if *room == self.room => {
+            EventKind::StreamUnpublished { room, stream, .. } if *room == self.room => {
                 self.streams.remove(stream);
             }
             _ => {}
@@ -270,7 +270,7 @@ mod tests {
     use crate::model::Timestamp;
 
     fn track(mid: &str, kind: TrackKind) -> StreamTrackInfo {
-        StreamTrackInfo { kind, mindex: 0, mid: mid.into(), disabled: false, codec: None }
+        StreamTrackInfo::new(kind, 0, mid.into())
     }
 
     fn stream(id: i64, user: &str) -> StreamInfo {
@@ -279,7 +279,7 @@ mod tests {
             track("1", TrackKind::Video),
             track("2", TrackKind::Data),
         ];
-        StreamInfo { id: StreamId(id), user_id: user.into(), tracks }
+        StreamInfo::new(StreamId(id), user.into(), tracks)
     }
 
     fn published(id: i64, user: &str) -> EventKind {
@@ -318,7 +318,8 @@ mod tests {
         let mut roster = Roster::new("r".into(), "me".into());
         roster.handle_list(vec![stream(2, "ana"), stream(3, "ben")]);
         roster.poll_change().unwrap();
-        let gone = EventKind::StreamUnpublished { room: "r".into(), stream: StreamId(2) };
+        let (room, stream, user) = ("r".into(), StreamId(2), None);
+        let gone = EventKind::StreamUnpublished { room, stream, user };
         roster.handle_event(&gone);
         assert_eq!(roster.poll_change(), None);
         let mut quiet = track("0", TrackKind::Audio);
@@ -344,7 +345,8 @@ mod tests {
         assert!(roster.is_stale(), "to be read again");
         assert_eq!(ids(&roster.poll_change().unwrap().add), [(3, "0"), (3, "2")]);
         let asked_at = roster.revision();
-        let other = EventKind::StreamUnpublished { room: "x".into(), stream: StreamId(2) };
+        let (room, gone, user) = ("x".into(), StreamId(2), None);
+        let other = EventKind::StreamUnpublished { room, stream: gone, user };
         roster.handle_event(&other);
         roster.handle_list_since(asked_at, vec![stream(3, "ben")]);
         assert!(!roster.is_stale(), "what happens elsewhere does not matter");

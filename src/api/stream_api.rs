@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,7 +39,6 @@ use crate::model::StreamRoomId;
 use crate::model::StreamSubscription;
 use crate::model::SubscriptionId;
 use crate::wire::dto::Call as _;
-use crate::wire::dto::ListParams;
 use crate::wire::dto::stream_room;
 use crate::wire::dto::stream_room::StreamRoomDelete;
 use crate::wire::dto::stream_room::StreamRoomGet;
@@ -70,6 +71,7 @@ use super::room::NewStreamRoom;
 use super::room::Opened;
 use super::room::StreamRoomChange;
 use super::room_state::LocalStreams;
+use super::rooms;
 use super::subscribe::SubscribeCommand;
 
 /// How long subscribing to a stream whose publisher is still connecting is tried.
@@ -95,6 +97,8 @@ struct Inner {
     local: Mutex<LocalStreams>,
     /// `None` while a room is being joined.
     rooms: Mutex<HashMap<StreamRoomId, Option<Arc<Joined>>>>,
+    /// What rooms that are joined later do with frames that cannot be opened.
+    shows_broken_frames: AtomicBool,
 }
 
 impl Drop for Inner {
@@ -133,6 +137,7 @@ impl StreamApi {
             engine: Mutex::new(Some(engine)),
             local: Mutex::default(),
             rooms: Mutex::default(),
+            shows_broken_frames: AtomicBool::new(false),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -253,7 +258,8 @@ impl StreamApi {
     ///
     /// # Errors
     ///
-    /// [`ApiError::Net`] if the bridge can't be reached or refuses.
+    /// - [`ApiError::Invalid`] if `query_as_json` is no JSON object.
+    /// - [`ApiError::Net`] if the bridge can't be reached or refuses.
     ///
     /// # Cancel safety
     ///
@@ -263,13 +269,8 @@ impl StreamApi {
         context: &ContextId,
         query: &PagingQuery,
     ) -> Result<PagingList<StreamRoom>, ApiError> {
-        let call = StreamRoomList::new(context.as_str(), ListParams::from(query));
-        let page = self.core().call(&call).await?;
-        let mut items = Vec::with_capacity(page.list.len());
-        for sealed in &page.list {
-            items.push(self.core().open(sealed).await.room);
-        }
-        Ok(PagingList { total_available: u64::try_from(page.count).unwrap_or_default(), items })
+        let call = StreamRoomList::new(context.as_str(), rooms::list_params(query)?);
+        Ok(self.open_page(self.core().call(&call).await?).await)
     }
 
     /// Reads one room; the same holds for a room that can't be verified.
@@ -331,6 +332,8 @@ impl StreamApi {
     pub async fn join_stream_room(&self, room: &StreamRoomId) -> Result<(), ApiError> {
         let mut place = Place::take(self, room)?;
         let joined = self.enter(room).await?;
+        let shown = self.inner.shows_broken_frames.load(Ordering::Relaxed);
+        joined.room.listeners.show_broken_frames(shown);
         place.fill(joined);
         Ok(())
     }
@@ -603,7 +606,7 @@ impl StreamApi {
         Ok(())
     }
 
-    fn publisher(&self, handle: StreamHandle) -> Result<mpsc::Sender<PublishCommand>, ApiError> {
+    pub(super) fn publisher(&self, handle: StreamHandle) -> Result<mpsc::Sender<PublishCommand>, ApiError> {
         self.joined_of(handle)?.publisher().ok_or(ApiError::UnknownHandle(handle))
     }
 
@@ -719,6 +722,20 @@ impl StreamApi {
         stream: Option<StreamId>,
     ) -> Result<RemoteStreamListener, ApiError> {
         Ok(self.joined(room)?.room.listeners.add(stream))
+    }
+
+    /// Says what is done with sound of a room that cannot be opened: with `true`, as from the
+    /// beginning, it is dropped and counted; with `false` it is shown to the listeners as well
+    /// ([`RemoteStreamEvent::BrokenFrame`](super::RemoteStreamEvent::BrokenFrame)), for
+    /// diagnostics. It is never decoded. Rooms that are joined later begin as set last.
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::NotJoined`] if the room is not joined.
+    pub fn drop_broken_frames(&self, room: &StreamRoomId, enable: bool) -> Result<(), ApiError> {
+        self.joined(room)?.room.listeners.show_broken_frames(!enable);
+        self.inner.shows_broken_frames.store(!enable, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Levels of everybody who is heard and of this process's microphones, at most every

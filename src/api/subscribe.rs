@@ -11,10 +11,12 @@ use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+use crate::crypto::frame::FrameCryptor;
 use crate::media::pipeline::AudioReceiver;
 use crate::model::SessionId;
 use crate::model::StreamId;
 use crate::model::StreamSubscription;
+use crate::model::TrackId;
 use crate::model::TrackKind;
 use crate::rtc::Subscriber;
 use crate::rtc::SubscriberEvent;
@@ -47,6 +49,8 @@ pub(super) enum SubscribeCommand {
     Reoffer { session: Option<SessionId>, sdp: String },
     /// Begin anew after a reconnection: nothing is subscribed to.
     Reset { reply: oneshot::Sender<()> },
+    /// The media session, once there is one.
+    Session { reply: oneshot::Sender<Option<SessionId>> },
     /// Close the connection and end.
     Close,
 }
@@ -85,6 +89,9 @@ impl SubscribeTask {
                 SubscribeCommand::Reset { reply } => {
                     self.close().await;
                     let _ = reply.send(());
+                }
+                SubscribeCommand::Session { reply } => {
+                    let _ = reply.send(self.session.map(SessionId));
                 }
                 SubscribeCommand::Close => break,
             }
@@ -182,6 +189,9 @@ async fn forward(room: Arc<Room>, mut events: mpsc::Receiver<SubscriberEvent>) {
                 stream_id, mid, kind, seq, timestamp, payload, arrival, ..
             } => {
                 if kind == TrackKind::Audio {
+                    if room.listeners.shows_broken_frames() {
+                        show_if_broken(&room, stream_id, &mid, &payload);
+                    }
                     let key = TrackKey { room: room.token, stream: stream_id, mid };
                     room.audio.packet(key, seq, timestamp, payload, arrival);
                 }
@@ -231,9 +241,25 @@ async fn name_track(room: Arc<Room>, key: TrackKey) {
     room.audio.set_user(key, user).await;
 }
 
+/// Shows a frame to the listeners if it cannot be opened. It is dropped all the same.
+fn show_if_broken(room: &Room, stream: StreamId, line: &TrackId, frame: &[u8]) {
+    let cryptor = FrameCryptor::new(room.keys().keys);
+    if let Err(error) = cryptor.open(TrackKind::Audio, frame) {
+        room.listeners.tell(&RemoteStreamEvent::BrokenFrame {
+            stream,
+            line: line.clone(),
+            frame: frame.to_vec(),
+            reason: error.to_string(),
+        });
+    }
+}
+
 fn open_data(room: &Room, stream: StreamId, message: &[u8]) -> RemoteStreamEvent {
     match room.open_data(stream, message) {
         Ok(data) => RemoteStreamEvent::Data { stream, data },
-        Err(status) => RemoteStreamEvent::DataRefused { stream, status },
+        Err(error) => {
+            let (status, native_code) = (error.status(), error.code());
+            RemoteStreamEvent::DataRefused { stream, status, native_code }
+        }
     }
 }

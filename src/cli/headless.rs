@@ -188,7 +188,7 @@ fn describe(kind: &EventKind, room: &StreamRoomId) -> Option<Value> {
             json!({"event": "published", "user": data.user_id.as_str(),
                 "stream_id": data.stream.id.0})
         }
-        EventKind::StreamUnpublished { room: at, stream } if at == room => {
+        EventKind::StreamUnpublished { room: at, stream, .. } if at == room => {
             json!({"event": "unpublished", "stream_id": stream.0})
         }
         EventKind::StreamRoomDeleted(at) if at == room => {

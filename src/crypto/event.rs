@@ -1,4 +1,9 @@
-//! Custom context events: messages from one user of a Context to others (crypto.md 6.4).
+//! Custom events: messages from one user of a Context to others (crypto.md 6.4), or to the
+//! members of a room.
+//!
+//! What goes to a room has the same parts as what goes to users of a Context. The differences:
+//! it is encrypted with the room's key instead of one of its own, and it names the room as the
+//! place where it belongs.
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
@@ -15,10 +20,12 @@ use super::dio;
 use super::dio::Dio;
 use super::dio::MODULE_STRUCTURE;
 use super::dio::Origin;
+use super::dio::Place;
 use super::ecies;
 use super::error::CryptoError;
 use super::key::PrivateKey;
 use super::key::PublicKey;
+use super::room_key::ContainerKey;
 use super::sign;
 use crate::model::ContextId;
 use crate::model::ResourceId;
@@ -66,19 +73,9 @@ pub fn seal(
 ) -> SealedEvent {
     let mut key = Zeroizing::new([0; KEY_BYTES]);
     rng.fill_bytes(key.as_mut_slice());
-    let signed = Zeroizing::new(sign::seal_blob(author, payload));
-    let encrypted_data = BASE64_STANDARD.encode(cipher::blob_seal(&key, &signed, rng));
-    let checksum = dio::checksum(&encrypted_data);
-    let mut checksums = vec![(ENCRYPTED_DATA, checksum.as_slice())];
-    checksums.extend(kind.map(|kind| (TYPE, kind.as_bytes())));
     let mut origin = origin.clone();
     origin.place.resource = ResourceId::default();
-    let json = Json {
-        dio: dio::seal(author, &origin, MODULE_STRUCTURE, &checksums),
-        encrypted_data,
-        kind: kind.map(str::to_owned),
-        version: VERSION,
-    };
+    let data = seal_content(author, &origin, kind, payload, &key, rng);
     let keys = recipients
         .iter()
         .map(|(user, public)| {
@@ -86,7 +83,41 @@ pub fn seal(
             (user.clone(), BASE64_STANDARD.encode(wrapped))
         })
         .collect();
-    SealedEvent { data: serde_json::to_value(json).expect("text is valid JSON"), keys }
+    SealedEvent { data, keys }
+}
+
+/// Seals `payload` for the members of the room that `origin` names, who hold `key`.
+#[must_use]
+pub fn seal_for_room(
+    author: &PrivateKey,
+    origin: &Origin,
+    payload: &[u8],
+    key: &ContainerKey,
+    rng: &mut impl CryptoRng,
+) -> Value {
+    seal_content(author, origin, None, payload, key.expose(), rng)
+}
+
+fn seal_content(
+    author: &PrivateKey,
+    origin: &Origin,
+    kind: Option<&str>,
+    payload: &[u8],
+    key: &[u8; KEY_BYTES],
+    rng: &mut impl CryptoRng,
+) -> Value {
+    let signed = Zeroizing::new(sign::seal_blob(author, payload));
+    let encrypted_data = BASE64_STANDARD.encode(cipher::blob_seal(key, &signed, rng));
+    let checksum = dio::checksum(&encrypted_data);
+    let mut checksums = vec![(ENCRYPTED_DATA, checksum.as_slice())];
+    checksums.extend(kind.map(|kind| (TYPE, kind.as_bytes())));
+    let json = Json {
+        dio: dio::seal(author, origin, MODULE_STRUCTURE, &checksums),
+        encrypted_data,
+        kind: kind.map(str::to_owned),
+        version: VERSION,
+    };
+    serde_json::to_value(json).expect("text is valid JSON")
 }
 
 /// An event as it arrived.
@@ -126,10 +157,37 @@ pub struct OpenedEvent {
 /// changed.
 pub fn open(reader: &PrivateKey, event: &ReceivedEvent<'_>) -> Result<OpenedEvent, CryptoError> {
     let key = unwrap_key(reader, event)?;
-    if event.data.get("version").and_then(Value::as_i64) != Some(VERSION) {
+    let place = Place { context: event.context.clone(), resource: ResourceId::default() };
+    open_content(&key, &place, event.user, event.author, event.data)
+}
+
+/// Opens an event of the room `place` that `user`, by the bridge's word the holder of
+/// `author`, sent under `key`.
+///
+/// # Errors
+///
+/// Those of [`open`], apart from the first.
+pub fn open_from_room(
+    key: &ContainerKey,
+    place: &Place,
+    user: &UserId,
+    author: &PublicKey,
+    data: &Value,
+) -> Result<OpenedEvent, CryptoError> {
+    open_content(key.expose(), place, user, author, data)
+}
+
+fn open_content(
+    key: &[u8; KEY_BYTES],
+    place: &Place,
+    user: &UserId,
+    author: &PublicKey,
+    data: &Value,
+) -> Result<OpenedEvent, CryptoError> {
+    if data.get("version").and_then(Value::as_i64) != Some(VERSION) {
         return Err(CryptoError::UnknownDataVersion);
     }
-    let json = Json::deserialize(event.data).map_err(|_| CryptoError::MalformedBox)?;
+    let json = Json::deserialize(data).map_err(|_| CryptoError::MalformedBox)?;
     let dio = Dio::open(&json.dio, MODULE_STRUCTURE)?;
     dio.check(ENCRYPTED_DATA, &dio::checksum(&json.encrypted_data))?;
     match &json.kind {
@@ -138,16 +196,14 @@ pub fn open(reader: &PrivateKey, event: &ReceivedEvent<'_>) -> Result<OpenedEven
         None => {}
     }
     let origin = &dio.origin;
-    let belongs = origin.place.context == *event.context
-        && origin.place.resource.0.is_empty()
-        && origin.user == *event.user
-        && dio.creator == *event.author;
+    let belongs =
+        origin.place == *place && origin.user == *user && dio.creator == *author;
     if !belongs {
         return Err(CryptoError::RoomIntegrity);
     }
     let sealed =
         BASE64_STANDARD.decode(&json.encrypted_data).map_err(|_| CryptoError::MalformedBox)?;
-    let signed = cipher::blob_open(&key, &sealed)?;
+    let signed = cipher::blob_open(key, &sealed)?;
     let payload = sign::open_blob(&dio.creator, &signed)?.to_vec();
     Ok(OpenedEvent { payload, kind: json.kind, dio })
 }

@@ -11,6 +11,8 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::collections::HashMap;
+use std::collections::HashSet;
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
@@ -315,6 +317,38 @@ fn level_byte(level: Level) -> u8 {
 
 fn level_of(byte: u8) -> Level {
     Level::from_dbfs(f32::from(byte) - LEVEL_OFFSET)
+}
+
+/// Frames whose IVs are remembered: 40 s of sound at 50 frames per second. Frames that are
+/// older than that are too late to be played anyway.
+const REPLAY_WINDOW: usize = 2048;
+
+/// Remembers the frames of one track that were opened lately, so that none is heard twice.
+///
+/// Nothing in a frame counts, so whoever carries frames could deliver one again under another
+/// packet number (streams.md 14.4, D1). But every frame has a random IV of its own: the same IV
+/// twice is the same frame twice. In which order frames come does not matter here.
+#[derive(Debug, Default)]
+pub struct ReplayWindow {
+    seen: HashSet<[u8; IV_BYTES]>,
+    order: VecDeque<[u8; IV_BYTES]>,
+}
+
+impl ReplayWindow {
+    /// Notes a frame that authenticated; whether it is new.
+    pub fn accept(&mut self, sealed: &[u8]) -> bool {
+        let Ok(parts) = Parts::parse(sealed) else { return false };
+        if !self.seen.insert(*parts.iv) {
+            return false;
+        }
+        self.order.push_back(*parts.iv);
+        if self.order.len() > REPLAY_WINDOW
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.seen.remove(&oldest);
+        }
+        true
+    }
 }
 
 /// The level that a sealed frame states, without a key: for the SFU, and for meters that may

@@ -43,6 +43,16 @@ pub enum SortOrder {
     Descending,
 }
 
+/// What a list of rooms is sorted by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SortKey {
+    /// When each was created.
+    #[default]
+    CreateDate,
+    /// When each was last updated.
+    LastModificationDate,
+}
+
 /// Which part of a list is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PagingQuery {
@@ -54,11 +64,22 @@ pub struct PagingQuery {
     pub sort_order: SortOrder,
     /// Start after this id instead of at the start.
     pub last_id: Option<String>,
+    /// What to sort by; `None` is by creation. Lists of rooms only.
+    pub sort_by: Option<SortKey>,
+    /// A filter on public metadata: a JSON object as text. Lists of rooms only.
+    pub query_as_json: Option<String>,
 }
 
 impl Default for PagingQuery {
     fn default() -> Self {
-        Self { skip: 0, limit: 100, sort_order: SortOrder::Ascending, last_id: None }
+        Self {
+            skip: 0,
+            limit: 100,
+            sort_order: SortOrder::Ascending,
+            last_id: None,
+            sort_by: None,
+            query_as_json: None,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::id::UserId;
 use super::room::StreamRoom;
 use super::stream::PublishedStreamData;
 use super::stream::StreamInfo;
+use super::stream::StreamSubscription;
 use super::stream::StreamTrackInfo;
 use super::unit::Timestamp;
 
@@ -71,6 +72,8 @@ pub enum EventKind {
         room: StreamRoomId,
         /// The stream.
         stream: StreamId,
+        /// Who published it; 2.42 bridges do not say.
+        user: Option<UserId>,
     },
     /// Streams that others publish appeared or changed (2.42 bridges).
     RemoteStreamsChanged {
@@ -85,6 +88,10 @@ pub enum EventKind {
         room: StreamRoomId,
         /// Who listens.
         user: UserId,
+        /// They subscribed; otherwise they unsubscribed.
+        subscribed: bool,
+        /// To or from what.
+        subscriptions: Vec<StreamSubscription>,
     },
     /// A user was added to a Context.
     ContextUserAdded {
@@ -108,6 +115,17 @@ pub enum EventKind {
         user: UserWithPubKey,
         /// Online now.
         active: bool,
+    },
+    /// A message to the members of a room, decrypted with its key and verified.
+    StreamRoomCustom {
+        /// The room.
+        room: StreamRoomId,
+        /// Name of the channel it was sent on.
+        channel: String,
+        /// Who sent it: this key signed it.
+        author: UserWithPubKey,
+        /// The payload.
+        data: Vec<u8>,
     },
     /// A message from one user of a Context to others, decrypted and verified.
     Custom {

@@ -26,6 +26,10 @@ pub struct StreamInfo {
     pub user_id: UserId,
     /// What it consists of.
     pub tracks: Vec<StreamTrackInfo>,
+    /// A placeholder without media of its own.
+    pub dummy: bool,
+    /// The SFU hears speech; `None` where it does not listen, which is usual.
+    pub talking: Option<bool>,
 }
 
 /// One track of a published stream.
@@ -41,6 +45,43 @@ pub struct StreamTrackInfo {
     pub disabled: bool,
     /// `opus`, `vp8`, or nothing for data.
     pub codec: Option<String>,
+    /// A label that the publisher gave it. Official clients give none.
+    pub description: Option<String>,
+    /// Muted by a moderator.
+    pub moderated: bool,
+    /// Sent in several qualities.
+    pub simulcast: bool,
+    /// Sent in layers.
+    pub svc: bool,
+    /// The SFU hears speech; `None` where it does not listen, which is usual.
+    pub talking: Option<bool>,
+}
+
+impl StreamTrackInfo {
+    /// A track that is being sent, with nothing else known about it.
+    #[must_use]
+    pub const fn new(kind: TrackKind, mindex: i64, mid: TrackId) -> Self {
+        Self {
+            kind,
+            mindex,
+            mid,
+            disabled: false,
+            codec: None,
+            description: None,
+            moderated: false,
+            simulcast: false,
+            svc: false,
+            talking: None,
+        }
+    }
+}
+
+impl StreamInfo {
+    /// A stream with these tracks.
+    #[must_use]
+    pub const fn new(id: StreamId, user_id: UserId, tracks: Vec<StreamTrackInfo>) -> Self {
+        Self { id, user_id, tracks, dummy: false, talking: None }
+    }
 }
 
 /// Something to receive: a whole stream as it is now, or one track of it.

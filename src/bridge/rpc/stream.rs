@@ -253,7 +253,7 @@ fn published(turn: &Turn<'_>, answer: &PublishAnswer) -> (Value, StreamInfo) {
             "userId": user.as_str(),
         },
     });
-    let info = StreamInfo { id: answer.stream_id, user_id: user, tracks: answer.tracks.clone() };
+    let info = StreamInfo::new(answer.stream_id, user, answer.tracks.clone());
     (reply, info)
 }
 

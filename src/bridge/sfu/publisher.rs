@@ -201,11 +201,9 @@ impl Publisher {
                 TrackKind::Data => None,
             });
             Some(StreamTrackInfo {
-                kind,
-                mindex,
-                mid: TrackId(line.mid.clone()),
                 disabled: !line.is_live(),
                 codec: codec.map(str::to_owned),
+                ..StreamTrackInfo::new(kind, mindex, TrackId(line.mid.clone()))
             })
         });
         tracks.collect()
@@ -213,7 +211,7 @@ impl Publisher {
 
     /// The stream as others see it.
     pub(super) fn info(&self) -> StreamInfo {
-        StreamInfo { id: self.stream, user_id: self.user.clone(), tracks: self.tracks() }
+        StreamInfo::new(self.stream, self.user.clone(), self.tracks())
     }
 
     /// What can be subscribed to.

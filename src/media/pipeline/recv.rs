@@ -16,6 +16,7 @@ use bytes::Bytes;
 use super::sequence::SequenceCounter;
 use crate::crypto::frame::FrameCryptor;
 use crate::crypto::frame::FrameKeys;
+use crate::crypto::frame::ReplayWindow;
 use crate::media::audio::Meter;
 use crate::media::audio::SpeechDetector;
 use crate::media::audio::level::rms;
@@ -92,6 +93,7 @@ pub struct ReceiverStats {
 /// One incoming audio track.
 pub struct AudioReceiver {
     cryptor: FrameCryptor,
+    replays: ReplayWindow,
     jitter: JitterBuffer,
     decoder: Decoder,
     meter: Meter,
@@ -114,6 +116,7 @@ impl AudioReceiver {
     pub fn new(keys: Arc<FrameKeys>) -> Result<Self, MediaError> {
         Ok(Self {
             cryptor: FrameCryptor::new(keys),
+            replays: ReplayWindow::default(),
             jitter: JitterBuffer::new(),
             decoder: Decoder::new()?,
             meter: Meter::new(),
@@ -150,6 +153,9 @@ impl AudioReceiver {
             self.unauthenticated = self.unauthenticated.saturating_add(1);
             return Received::Unauthenticated;
         };
+        if !self.replays.accept(payload) {
+            return Received::Useless;
+        }
         self.muted = opened.level == Level::MUTED;
         let Some(samples) = packet_samples(&opened.frame) else {
             self.undecodable = self.undecodable.saturating_add(1);

@@ -183,7 +183,8 @@ impl ContextList {
     /// The page that `params` ask for.
     #[must_use]
     pub fn new(params: ListParams) -> Self {
-        let ListParams { skip, limit, sort_order, last_id, sort_by, query } = params;
+        let ListParams { skip, limit, sort_order, last_id, sort_by: _, query } = params;
+        let sort_by = None;
         Self { skip, limit, sort_order, last_id, sort_by, query }
     }
 }
@@ -191,7 +192,8 @@ impl ContextList {
 impl ContextListUsers {
     /// The page that `params` ask for.
     pub fn new(context_id: impl Into<String>, params: ListParams) -> Self {
-        let ListParams { skip, limit, sort_order, last_id, sort_by, query } = params;
+        let ListParams { skip, limit, sort_order, last_id, sort_by: _, query } = params;
+        let sort_by = None;
         let context_id = context_id.into();
         Self { context_id, skip, limit, sort_order, last_id, sort_by, query }
     }

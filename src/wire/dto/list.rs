@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::Invalid;
 use super::limit;
 use crate::model::PagingQuery;
+use crate::model::SortKey as ModelSortKey;
 use crate::model::SortOrder as ModelOrder;
 
 /// Which end of a list comes first.
@@ -59,7 +60,7 @@ pub struct ListParams {
     /// Start after this id.
     pub last_id: Option<String>,
     /// What to sort by, if the call allows a choice.
-    pub sort_by: Option<String>,
+    pub sort_by: Option<SortBy>,
     /// A filter on public metadata.
     pub query: Option<Map<String, Json>>,
 }
@@ -83,8 +84,17 @@ impl From<&PagingQuery> for ListParams {
                 ModelOrder::Descending => SortOrder::Desc,
             },
             last_id: paging.last_id.clone(),
-            sort_by: None,
+            sort_by: paging.sort_by.map(SortBy::from),
             query: None,
+        }
+    }
+}
+
+impl From<ModelSortKey> for SortBy {
+    fn from(key: ModelSortKey) -> Self {
+        match key {
+            ModelSortKey::CreateDate => Self::CreateDate,
+            ModelSortKey::LastModificationDate => Self::LastModificationDate,
         }
     }
 }

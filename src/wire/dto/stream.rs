@@ -302,7 +302,8 @@ impl From<StreamInfo> for model::StreamInfo {
     /// Tracks of kinds that the model does not know are left out.
     fn from(stream: StreamInfo) -> Self {
         let tracks = stream.tracks.into_iter().filter_map(StreamTrackInfo::into_model).collect();
-        Self { id: StreamId(stream.id), user_id: stream.user_id.into(), tracks }
+        let (dummy, talking) = (stream.dummy.unwrap_or(false), stream.talking);
+        Self { id: StreamId(stream.id), user_id: stream.user_id.into(), tracks, dummy, talking }
     }
 }
 
@@ -312,8 +313,8 @@ impl From<&model::StreamInfo> for StreamInfo {
             id: stream.id.0,
             user_id: stream.user_id.0.clone(),
             tracks: stream.tracks.iter().map(StreamTrackInfo::from).collect(),
-            dummy: None,
-            talking: None,
+            dummy: stream.dummy.then_some(true),
+            talking: stream.talking,
         }
     }
 }
@@ -328,9 +329,17 @@ impl StreamTrackInfo {
             "data" => TrackKind::Data,
             _ => return None,
         };
-        let (mindex, mid, codec) = (self.mindex, TrackId(self.mid), self.codec);
-        let disabled = self.disabled.unwrap_or(false);
-        Some(model::StreamTrackInfo { kind, mindex, mid, disabled, codec })
+        let is = |flag: Option<bool>| flag.unwrap_or(false);
+        Some(model::StreamTrackInfo {
+            disabled: is(self.disabled),
+            codec: self.codec,
+            description: self.description,
+            moderated: is(self.moderated),
+            simulcast: is(self.simulcast),
+            svc: is(self.svc),
+            talking: self.talking,
+            ..model::StreamTrackInfo::new(kind, self.mindex, TrackId(self.mid))
+        })
     }
 }
 
@@ -347,11 +356,11 @@ impl From<&model::StreamTrackInfo> for StreamTrackInfo {
             mid: track.mid.0.clone(),
             disabled: track.disabled.then_some(true),
             codec: track.codec.clone(),
-            description: None,
-            moderated: None,
-            simulcast: None,
-            svc: None,
-            talking: None,
+            description: track.description.clone(),
+            moderated: track.moderated.then_some(true),
+            simulcast: track.simulcast.then_some(true),
+            svc: track.svc.then_some(true),
+            talking: track.talking,
         }
     }
 }

@@ -7,10 +7,12 @@ use super::StreamJoined;
 use super::StreamLeft;
 use super::StreamUpdated;
 use super::StreamsDiffered;
+use super::Subscribed;
 use super::TrackModified;
 use super::UserStatus;
 use crate::model::EventKind;
 use crate::model::StreamId;
+use crate::model::UserId;
 use crate::model::UserWithPubKey;
 use crate::wire::dto::context::StatusAction;
 use crate::wire::dto::stream::StreamTrackInfo;
@@ -37,6 +39,7 @@ impl Payload {
             Self::StreamUnpublished(data) => vec![EventKind::StreamUnpublished {
                 room: data.stream_room_id.into(),
                 stream: StreamId(data.stream_id),
+                user: data.user_id.map(Into::into),
             }],
             Self::StreamsDiffered(data) => data.facts(),
             Self::StreamUpdated(data) => vec![data.fact()],
@@ -56,12 +59,8 @@ impl Payload {
                 room: data.room.into(),
                 streams: data.streams.into_iter().map(Into::into).collect(),
             }],
-            Self::StreamSubscribed(data) | Self::StreamUnsubscribed(data) => {
-                vec![EventKind::StreamSubscriptionsChanged {
-                    room: data.stream_room_id.into(),
-                    user: data.user_id.into(),
-                }]
-            }
+            Self::StreamSubscribed(data) => vec![data.fact(true)],
+            Self::StreamUnsubscribed(data) => vec![data.fact(false)],
             Self::Custom(_)
             | Self::StreamRoomCreated(_)
             | Self::StreamRoomUpdated(_)
@@ -83,6 +82,17 @@ impl ContextUserStatusChanged {
     }
 }
 
+impl Subscribed {
+    fn fact(self, subscribed: bool) -> EventKind {
+        EventKind::StreamSubscriptionsChanged {
+            room: self.stream_room_id.into(),
+            user: self.user_id.into(),
+            subscribed,
+            subscriptions: self.subscriptions.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
 impl StreamsDiffered {
     fn facts(self) -> Vec<EventKind> {
         let room = self.stream_room_id.as_str();
@@ -94,6 +104,7 @@ impl StreamsDiffered {
         facts.extend(self.streams_removed.into_iter().map(|stream| EventKind::StreamUnpublished {
             room: room.into(),
             stream: StreamId(stream.id),
+            user: Some(stream.user_id.into()),
         }));
         facts.extend(self.streams_modified.into_iter().map(|stream| EventKind::StreamUpdated {
             room: room.into(),
@@ -120,10 +131,11 @@ impl StreamLeft {
     /// generation A gives.
     fn facts(self) -> Vec<EventKind> {
         let room = self.stream_room_id;
-        let stream = StreamId(self.stream_id);
+        let (stream, user) = (StreamId(self.stream_id), UserId(self.user_id));
+        let publisher = Some(user.clone());
         vec![
-            EventKind::StreamUnpublished { room: room.as_str().into(), stream },
-            EventKind::StreamRoomLeft { room: room.into(), user: self.user_id.into() },
+            EventKind::StreamUnpublished { room: room.as_str().into(), stream, user: publisher },
+            EventKind::StreamRoomLeft { room: room.into(), user },
         ]
     }
 }

@@ -146,11 +146,28 @@ pub struct StreamRoomSendCustomEvent {
 impl StreamRoomList {
     /// The page of rooms of type [`ROOM_TYPE`] that `params` ask for.
     pub fn new(context_id: impl Into<String>, params: ListParams) -> Self {
-        let ListParams { skip, limit, sort_order, last_id, sort_by: _, query } = params;
+        let ListParams { skip, limit, sort_order, last_id, sort_by, query } = params;
         let room_type = Some(ROOM_TYPE.to_owned());
         let context_id = context_id.into();
-        let (scope, sort_by) = (None, None);
+        let scope = None;
         Self { context_id, room_type, scope, skip, limit, sort_order, last_id, sort_by, query }
+    }
+
+    /// The same of the rooms in which the caller has this part.
+    #[must_use]
+    pub const fn with_scope(mut self, scope: Scope) -> Self {
+        self.scope = Some(scope);
+        self
+    }
+}
+
+impl StreamRoomListAll {
+    /// The page of rooms of type [`ROOM_TYPE`] that `params` ask for.
+    pub fn new(context_id: impl Into<String>, params: ListParams) -> Self {
+        let ListParams { skip, limit, sort_order, last_id, sort_by, query } = params;
+        let room_type = Some(ROOM_TYPE.to_owned());
+        let context_id = context_id.into();
+        Self { context_id, room_type, skip, limit, sort_order, last_id, sort_by, query }
     }
 }
 
