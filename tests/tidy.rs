@@ -231,6 +231,62 @@ fn features_and_exceptions_stay_where_they_belong() {
     });
 }
 
+/// What a cell says where there is nothing to test, followed by why.
+const NOT_APPLICABLE: &str = "n/a: ";
+
+#[test]
+fn every_row_of_the_protocol_table_names_tests_that_exist() {
+    let known: std::collections::HashSet<String> = ["src", "tests"]
+        .into_iter()
+        .flat_map(sources)
+        .flat_map(|source| {
+            let names = source.text.lines().filter_map(|line| {
+                let line = line.trim_start();
+                let rest = line.strip_prefix("async fn ").or_else(|| line.strip_prefix("fn "))?;
+                Some(rest.split('(').next()?.to_owned())
+            });
+            names.collect::<Vec<_>>()
+        })
+        .collect();
+    let path = "docs/protocol/coverage.md";
+    let text = fs::read_to_string(path).unwrap();
+    let (mut broken, mut rows, mut columns) = (Vec::new(), 0, 0);
+    for (number, line) in text.lines().enumerate().map(|(index, line)| (index + 1, line)) {
+        let Some(row) = line.strip_prefix('|').and_then(|line| line.strip_suffix('|')) else {
+            columns = 0;
+            continue;
+        };
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let heading = columns == 0;
+        if heading {
+            columns = cells.len();
+        }
+        if heading || row.starts_with("---") || row.starts_with(" ---") {
+            continue;
+        }
+        rows += 1;
+        if cells.len() != columns || cells.iter().any(|cell| cell.is_empty()) {
+            broken.push(format!("{path}:{number}: an empty cell"));
+            continue;
+        }
+        // The last two cells name tests; the ones before them say of what.
+        for cell in &cells[columns - 2..] {
+            if cell.strip_prefix(NOT_APPLICABLE).is_some_and(|why| !why.is_empty()) {
+                continue;
+            }
+            let names: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+            if names.is_empty() {
+                broken.push(format!("{path}:{number}: {cell:?} names no test"));
+            }
+            for name in names.iter().filter(|name| !known.contains(**name)) {
+                broken.push(format!("{path}:{number}: there is no test {name}"));
+            }
+        }
+    }
+    report(&broken);
+    assert!(rows > 250, "{rows} rows");
+}
+
 #[test]
 fn tests_are_never_skipped_and_never_sleep() {
     let words = ["#[ignore", "thread::sleep", "should_panic"];

@@ -3,6 +3,9 @@
 use crate::model::StreamHandle;
 use crate::model::StreamRoomId;
 use crate::net::NetError;
+use crate::wire::rpc::EndpointCode;
+use crate::wire::rpc::code;
+use crate::wire::rpc::endpoint_code;
 
 /// Why a call of `Connection`, `StreamApi` or
 /// `Call` failed.
@@ -102,5 +105,85 @@ impl ApiError {
             Self::Net(error) => error.code(),
             _ => None,
         }
+    }
+
+    /// The code that official clients give this error (streams.md §3.4, transport.md §7.2);
+    /// `None` for what only this client knows.
+    #[must_use]
+    pub fn endpoint_code(&self) -> Option<u32> {
+        Some(match self {
+            Self::NotJoined(_) => EndpointCode::ROOM_CONNECTION_NOT_INITIALIZED.0,
+            Self::AlreadyJoined(_) => EndpointCode::ALREADY_JOINED.0,
+            Self::UnknownHandle(_) => EndpointCode::INCORRECT_STREAM_HANDLE.0,
+            Self::NotPublished(_) => EndpointCode::STREAM_HANDLE_NOT_INITIALIZED.0,
+            Self::StreamExists(_) | Self::AlreadyPublished(_) => {
+                EndpointCode::STREAM_ALREADY_PUBLISHED.0
+            }
+            Self::DataTrackExists(_) => EndpointCode::ONLY_ONE_DATA_TRACK.0,
+            Self::NoDataTrack(_) => EndpointCode::DATA_TRACK_NOT_INITIALIZED.0,
+            Self::UnknownTrack(_) => EndpointCode::INCORRECT_TRACK_ID.0,
+            Self::NotSubscribed(_) => EndpointCode::NOT_SUBSCRIBED.0,
+            Self::RoomClosed(_) => endpoint_code(code::STREAM_ROOM_CLOSED).0,
+            Self::Untrusted { status, .. } => return u32::try_from(*status).ok(),
+            Self::Invalid { .. } => EndpointCode::INVALID_PARAMS.0,
+            Self::TurnServerUrl(_) => EndpointCode::INVALID_TURN_SERVER_URI.0,
+            Self::UnexpectedAnswer { .. } => EndpointCode::ANSWER_FORMAT.0,
+            Self::Crypto(_) => EndpointCode::ROOM_KEY_VALIDATION.0,
+            Self::Media(_) => EndpointCode::WEBRTC.0,
+            Self::Closed => EndpointCode::NOT_CONNECTED.0,
+            Self::Net(NetError::Rpc { code, .. }) => endpoint_code(*code).0,
+            Self::Net(NetError::Alert { text }) => EndpointCode::of_alert(text).0,
+            Self::Net(NetError::ServerVersion { .. }) => EndpointCode::SERVER_VERSION_MISMATCH.0,
+            Self::Net(
+                NetError::Unreachable { .. }
+                | NetError::Timeout(_)
+                | NetError::ConnectionLost
+                | NetError::Closed,
+            ) => EndpointCode::NOT_CONNECTED.0,
+            Self::Net(_) | Self::Device(_) | Self::MessageTooLong { .. } => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_have_the_codes_of_official_clients() {
+        let room = || StreamRoomId::from("r");
+        let handle = StreamHandle(1);
+        let refused = |code| {
+            let (method, message) = ("m".to_owned(), String::new());
+            ApiError::Net(NetError::Rpc { method, code, message, data: serde_json::Value::Null })
+        };
+        let text = String::new;
+        let cases = [
+            (ApiError::NotJoined(room()), 0x0008_0020),
+            (ApiError::AlreadyJoined(room()), 0x0008_002D),
+            (ApiError::UnknownHandle(handle), 0x0008_000A),
+            (ApiError::NotPublished(handle), 0x0008_0021),
+            (ApiError::StreamExists(room()), 0x0008_0022),
+            (ApiError::AlreadyPublished(handle), 0x0008_0022),
+            (ApiError::DataTrackExists(handle), 0x0008_0026),
+            (ApiError::NoDataTrack(handle), 0x0008_0027),
+            (ApiError::UnknownTrack(handle), 0x0008_000C),
+            (ApiError::NotSubscribed(room()), 0x0008_000E),
+            (ApiError::RoomClosed(room()), 0xF000_6208),
+            (ApiError::Untrusted { room: room(), status: 0x0008_0018 }, 0x0008_0018),
+            (ApiError::Invalid { what: "id", reason: text() }, 0x0001_0002),
+            (ApiError::TurnServerUrl(text()), 0x0008_001D),
+            (ApiError::UnexpectedAnswer { method: "m", reason: text() }, 0xE003_0008),
+            (ApiError::Crypto(text()), 0x0008_0016),
+            (ApiError::Media(text()), 0x0008_0009),
+            (ApiError::Closed, 0x0002_000E),
+            (refused(0x30), 0xF000_0030),
+            (refused(-32602), 0xFFFF_8096),
+            (ApiError::Net(NetError::ConnectionLost), 0x0002_000E),
+        ];
+        for (error, code) in cases {
+            assert_eq!(error.endpoint_code(), Some(code), "{error}");
+        }
+        assert_eq!(ApiError::Device(text()).endpoint_code(), None);
     }
 }

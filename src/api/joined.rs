@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
+use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -20,14 +21,18 @@ use crate::model::StreamId;
 use crate::model::StreamInfo;
 use crate::model::StreamRoomId;
 use crate::model::SubscriptionId;
+use crate::model::Timestamp;
 use crate::model::TurnCredentials;
 use crate::model::UserId;
+use crate::net::session::now;
 use crate::rtc::PeerConfig;
 use crate::rtc::PeerState;
 use crate::rtc::Publisher;
 use crate::rtc::Subscriber;
 use crate::wire::dto::stream::StreamGetTurnCredentials;
 use crate::wire::dto::stream::StreamList;
+use crate::wire::dto::stream_room::StreamRoomJoin;
+use crate::wire::dto::stream_room::StreamRoomLeave;
 
 use super::audio::AudioHandle;
 use super::audio::RoomToken;
@@ -65,6 +70,8 @@ pub(super) struct Room {
     publishers: Mutex<HashMap<StreamId, UserId>>,
     turn: Mutex<Vec<TurnCredentials>>,
     key_info: watch::Sender<RoomKeyInfo>,
+    /// To the subscribing task, once it runs.
+    pub(super) subscribe: OnceLock<mpsc::WeakSender<SubscribeCommand>>,
     /// Why a media connection broke, for whoever restores it.
     broken: watch::Sender<String>,
 }
@@ -101,6 +108,7 @@ impl Room {
             publishers: Mutex::default(),
             turn: Mutex::default(),
             key_info,
+            subscribe: OnceLock::new(),
             broken: watch::Sender::default(),
         }
     }
@@ -155,11 +163,7 @@ impl Room {
     }
 
     /// Opens a message; the error has the status codes of official clients.
-    pub(super) fn open_data(
-        &self,
-        stream: StreamId,
-        message: &[u8],
-    ) -> Result<Vec<u8>, DataError> {
+    pub(super) fn open_data(&self, stream: StreamId, message: &[u8]) -> Result<Vec<u8>, DataError> {
         let mut media = self.media();
         match media.data.open(stream, message) {
             Ok(opened) => Ok(opened.data),
@@ -176,6 +180,19 @@ impl Room {
 
     pub(super) fn set_subscriber(&self, subscriber: Option<Arc<Subscriber>>) {
         *self.subscriber.lock().unwrap_or_else(PoisonError::into_inner) = subscriber;
+    }
+
+    /// Leaves the room and enters it again, with the same subscriptions.
+    pub(super) async fn leave_and_come_back(&self) -> Result<(), ApiError> {
+        let stream_room_id = self.id.0.clone();
+        let leave = StreamRoomLeave { stream_room_id: stream_room_id.clone() };
+        self.core.call(&leave).await?;
+        self.core.call(&StreamRoomJoin { stream_room_id }).await?;
+        if let Some(subscribe) = self.subscribe.get().and_then(mpsc::WeakSender::upgrade) {
+            // A task that is gone has no subscriptions.
+            let _ = subscribe.send(SubscribeCommand::Renew).await;
+        }
+        Ok(())
     }
 
     /// Tells of media connections that break from now on, and why.
@@ -223,9 +240,8 @@ impl Room {
     /// How to reach the SFU. TURN credentials are fetched when there are none or they end.
     pub(super) async fn peer_config(&self) -> PeerConfig {
         let loopback = self.core.loopback;
-        let ends_at = crate::net::session::now().0.saturating_add(TURN_MARGIN_MS);
         let known = self.turn.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if loopback || (!known.is_empty() && known.iter().all(|t| t.expiration_time.0 > ends_at)) {
+        if loopback || will_last(&known, now()) {
             return PeerConfig { ice_servers: known, loopback };
         }
         let fetched = self.core.call(&StreamGetTurnCredentials {}).await;
@@ -272,6 +288,12 @@ impl Room {
             bytes_sent: sent.bytes_sent,
         }
     }
+}
+
+/// Whether credentials will do for another connection.
+fn will_last(known: &[TurnCredentials], now: Timestamp) -> bool {
+    let least = now.0.saturating_add(TURN_MARGIN_MS);
+    !known.is_empty() && known.iter().all(|turn| turn.expiration_time.0 > least)
 }
 
 /// The streams published in a room.
@@ -373,5 +395,31 @@ impl Keeper {
             *shown = stats;
             changed
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defect_14_2_c11_relay_credentials_are_renewed_before_they_end() {
+        let turn = |ends: i64| TurnCredentials {
+            url: "turn:relay".to_owned(),
+            username: String::new(),
+            password: String::new(),
+            expiration_time: Timestamp(ends),
+        };
+        let now = Timestamp(1_000_000);
+        let cases = [
+            ("none yet", vec![], false),
+            ("a day", vec![turn(now.0 + 86_400_000)], true),
+            ("one minute", vec![turn(now.0 + 60_000)], false),
+            ("over", vec![turn(now.0 - 1)], false),
+            ("one of two", vec![turn(now.0 + 86_400_000), turn(now.0)], false),
+        ];
+        for (name, known, lasts) in cases {
+            assert_eq!(will_last(&known, now), lasts, "{name}");
+        }
     }
 }

@@ -273,8 +273,13 @@ mod tests {
 
     #[test]
     fn relay_servers_are_named_by_turn_urls() {
-        let cases =
-            [("turn:a:1", true), ("TURNS:a", true), ("stun:a", false), ("turn", false), ("", false)];
+        let cases = [
+            ("turn:a:1", true),
+            ("TURNS:a", true),
+            ("stun:a", false),
+            ("turn", false),
+            ("", false),
+        ];
         for (url, good) in cases {
             assert_eq!(is_turn_url(url), good, "{url}");
         }

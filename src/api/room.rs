@@ -141,11 +141,6 @@ impl Trusted {
         self.keys.iter()
     }
 
-    /// The name of the key in force.
-    pub(super) const fn current_key_id(&self) -> &KeyId {
-        &self.current
-    }
-
     /// The key in force.
     pub(super) fn current_key(&self) -> Option<&ContainerKey> {
         self.keys().map(|opened| &opened.key).find(|key| key.id == self.current)

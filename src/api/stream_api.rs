@@ -606,7 +606,10 @@ impl StreamApi {
         Ok(())
     }
 
-    pub(super) fn publisher(&self, handle: StreamHandle) -> Result<mpsc::Sender<PublishCommand>, ApiError> {
+    pub(super) fn publisher(
+        &self,
+        handle: StreamHandle,
+    ) -> Result<mpsc::Sender<PublishCommand>, ApiError> {
         self.joined_of(handle)?.publisher().ok_or(ApiError::UnknownHandle(handle))
     }
 

@@ -196,8 +196,7 @@ fn open_content(
         None => {}
     }
     let origin = &dio.origin;
-    let belongs =
-        origin.place == *place && origin.user == *user && dio.creator == *author;
+    let belongs = origin.place == *place && origin.user == *user && dio.creator == *author;
     if !belongs {
         return Err(CryptoError::RoomIntegrity);
     }

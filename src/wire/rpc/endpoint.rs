@@ -45,6 +45,16 @@ impl EndpointCode {
     pub const ANSWER_FORMAT: Self = Self(0xE003_0008);
     /// Room data of an unknown format.
     pub const UNKNOWN_ROOM_FORMAT: Self = Self(0x0008_0005);
+    /// The media connection failed.
+    pub const WEBRTC: Self = Self(0x0008_0009);
+    /// A local track that does not exist.
+    pub const INCORRECT_TRACK_ID: Self = Self(0x0008_000C);
+    /// Nothing was subscribed to.
+    pub const NOT_SUBSCRIBED: Self = Self(0x0008_000E);
+    /// A second data track.
+    pub const ONLY_ONE_DATA_TRACK: Self = Self(0x0008_0026);
+    /// A message for a stream without data track.
+    pub const DATA_TRACK_NOT_INITIALIZED: Self = Self(0x0008_0027);
     /// A stream handle that does not exist.
     pub const INCORRECT_STREAM_HANDLE: Self = Self(0x0008_000A);
     /// The key of a room failed its check during an update.

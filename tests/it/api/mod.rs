@@ -1,7 +1,12 @@
 //! Tests of the `api` layer: whole clients against the embedded bridge, in one process.
 
 mod call;
+mod complete;
 mod connection;
+mod defect;
+mod generation;
 mod room;
+mod stand_in;
+mod transcript;
 mod world;
 mod wrong_key;

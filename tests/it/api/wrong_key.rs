@@ -10,6 +10,7 @@ use conclave::api::ApiError;
 use conclave::api::Call;
 use conclave::api::CallConfig;
 use conclave::api::DeviceSpec;
+use conclave::api::RemoteStreamEvent;
 use conclave::api::StreamApi;
 use conclave::api::StreamRoomChange;
 use conclave::crypto::dio::BridgeIdentity;
@@ -220,13 +221,27 @@ async fn member_with_a_wrong_key_hears_exact_zeros() {
         CallConfig::new(room.clone()).with_microphone(None).with_speaker(speaker)
     };
     let ben = Call::join(bens, config("ben.wav")).await.unwrap();
-    let chi = Call::join(chis, config("chi.wav")).await.unwrap();
+    let chi = Call::join(chis.clone(), config("chi.wav")).await.unwrap();
+    // What she cannot open she may look at, and still does not hear.
+    chis.drop_broken_frames(&room, false).unwrap();
+    let mut broken = chis.add_remote_stream_listener(&room, None).unwrap();
     let bens_stats = ben.stats().unwrap();
     let stats = tokio::select! {
         _ = ana.speak(&room, &first) => unreachable!("she speaks for ever"),
         stats = soon("sound for ben and none for chi", heard_and_refused(&ben, &chi)) => stats,
     };
     assert_eq!(bens_stats.borrow().dropped_unauthenticated, 0);
+    let shown = soon("a broken frame", async {
+        loop {
+            if let Some(RemoteStreamEvent::BrokenFrame { frame, reason, .. }) =
+                broken.next_event().await
+            {
+                return (frame, reason);
+            }
+        }
+    });
+    let (frame, reason) = shown.await;
+    assert!(!frame.is_empty() && reason == "frame does not authenticate", "{reason}");
     assert_eq!(stats.concealed_ms, 0, "nothing is invented either: {stats:?}");
     chi.leave().await.unwrap();
     ben.leave().await.unwrap();

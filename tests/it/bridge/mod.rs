@@ -1,6 +1,7 @@
 //! Tests of the `bridge` layer.
 
 mod backup;
+mod defect;
 mod limit;
 mod login;
 mod malformed;

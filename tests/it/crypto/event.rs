@@ -14,6 +14,7 @@ use conclave::crypto::event::ReceivedEvent;
 use conclave::crypto::event::SealedEvent;
 use conclave::crypto::key::PrivateKey;
 use conclave::crypto::key::PublicKey;
+use conclave::crypto::room_key::ContainerKey;
 use conclave::model::ContextId;
 use conclave::model::ResourceId;
 use conclave::model::Timestamp;
@@ -159,4 +160,37 @@ fn malformed_events_are_refused() {
         let refused = open("bob", "ctx", "alice", "alice", &event).unwrap_err();
         assert_eq!(refused, expected, "{name}");
     }
+}
+
+#[test]
+fn events_for_a_room_are_bound_to_it_its_key_and_their_author() {
+    let mut rng = StdRng::seed_from_u64(12);
+    let ana = PrivateKey::generate(&mut rng);
+    let key = ContainerKey::generate(&mut rng);
+    let place = Place { context: "c".into(), resource: "r".into() };
+    let origin = Origin { place: place.clone(), ..origin() };
+    let user = origin.user.clone();
+    let data = event::seal_for_room(&ana, &origin, b"hello", &key, &mut rng);
+    let open = |key: &ContainerKey, place: &Place, user: &UserId, author: &PublicKey| {
+        event::open_from_room(key, place, user, author, &data)
+    };
+    let opened = open(&key, &place, &user, ana.public_key()).unwrap();
+    assert_eq!((opened.payload.as_slice(), opened.kind), (&b"hello"[..], None));
+    let elsewhere = Place { resource: "s".into(), ..place.clone() };
+    let ben = PrivateKey::generate(&mut rng);
+    let other_key = ContainerKey::new(key.id.clone(), [1; 32]);
+    let another = Err(CryptoError::RoomIntegrity);
+    assert_eq!(open(&key, &elsewhere, &user, ana.public_key()).map(drop), another);
+    assert_eq!(open(&key, &place, &"eve".into(), ana.public_key()).map(drop), another);
+    assert_eq!(open(&key, &place, &user, ben.public_key()).map(drop), another);
+    assert!(open(&other_key, &place, &user, ana.public_key()).is_err());
+    // Nor does it pass as a message between users.
+    let as_context = event::ReceivedEvent {
+        context: &place.context,
+        user: &user,
+        author: ana.public_key(),
+        key: "",
+        data: &data,
+    };
+    assert!(event::open(&ben, &as_context).is_err());
 }

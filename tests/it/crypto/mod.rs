@@ -3,6 +3,7 @@
 //! The vectors are recorded from official programs, one table test per group of them.
 
 mod data_message;
+mod defect;
 mod event;
 mod fixture;
 mod frame;

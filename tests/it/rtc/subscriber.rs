@@ -291,3 +291,30 @@ async fn close_leaves_no_task_and_ends_the_events() {
         assert!(!matches!(event, SubscriberEvent::Rtp { .. }));
     }
 }
+
+#[tokio::test]
+async fn defect_14_2_c14_and_14_3_j13_one_bootstrap_channel_serves_a_connection() {
+    let mut world = World::new().await;
+    world.sfu.open_channel("bootstrap").await;
+    world.negotiate().await;
+    world.up().await;
+    for (stream, ssrc) in [("42", 1111), ("43", 2222)] {
+        world.sfu.add_audio(stream, ssrc).await;
+        world.negotiate().await;
+    }
+    let channel = world.sfu.open_channel("77").await;
+    let mut ours = 0;
+    world
+        .sfu
+        .wait(|heard| match heard {
+            Heard::ChannelOpen(_, label) if label == "JanusDataChannel" => {
+                ours += 1;
+                None
+            }
+            Heard::ChannelOpen(id, _) if id == channel => Some(()),
+            _ => None,
+        })
+        .await;
+    assert_eq!(ours, 1, "three answers, one channel");
+    world.close().await;
+}

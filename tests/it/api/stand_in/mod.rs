@@ -37,6 +37,7 @@ use conclave::bridge::sfu::Tap;
 use conclave::crypto::key::PrivateKey;
 use conclave::crypto::key::PublicKey;
 use conclave::model::SolutionId;
+use conclave::model::TrackKind;
 use conclave::model::UserWithPubKey;
 use conclave::net::session::now;
 use conclave::wire::handshake::MasterSecret;
@@ -74,6 +75,9 @@ pub(super) enum Generation {
     /// 3.0.
     B,
 }
+
+/// What went through the SFU, and on what kind of track.
+type Payload = (TrackKind, Vec<u8>);
 
 /// A call that a client made.
 #[derive(Clone, Debug)]
@@ -124,7 +128,7 @@ pub(super) struct StandIn {
     address: SocketAddr,
     keys: BTreeMap<String, Arc<PrivateKey>>,
     /// Every payload that went through the SFU.
-    pub(super) payloads: Arc<Mutex<Vec<(conclave::model::TrackKind, Vec<u8>)>>>,
+    pub(super) payloads: Arc<Mutex<Vec<Payload>>>,
     tasks: JoinSet<()>,
 }
 
@@ -140,10 +144,7 @@ impl StandIn {
     }
 
     /// The same with keys that users have already.
-    pub(super) async fn with_keys(
-        generation: Generation,
-        keys: Vec<(String, PrivateKey)>,
-    ) -> Self {
+    pub(super) async fn with_keys(generation: Generation, keys: Vec<(String, PrivateKey)>) -> Self {
         let payloads = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&payloads);
         let loopback = IpAddr::from(Ipv4Addr::LOCALHOST);

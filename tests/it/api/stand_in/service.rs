@@ -173,7 +173,11 @@ impl Module<'_> {
     fn member(&self, id: &str) -> Result<Value, RpcError> {
         let state = self.shared.state();
         let room = state.rooms.get(id).ok_or(refused(code::STREAM_ROOM_DOES_NOT_EXIST))?;
-        if is_member(room, self.user) { Ok(room.clone()) } else { Err(refused(code::ACCESS_DENIED)) }
+        if is_member(room, self.user) {
+            Ok(room.clone())
+        } else {
+            Err(refused(code::ACCESS_DENIED))
+        }
     }
 
     fn manager(&self, id: &str) -> Result<Value, RpcError> {
@@ -275,9 +279,8 @@ impl Module<'_> {
 
     fn tell_room(&self, kind: &str, path: &str, id: &str) {
         let room = self.shared.state().rooms[id].clone();
-        self.shared.emit(kind, path, id, |_, user| {
-            is_member(&room, user).then(|| view(&room, user))
-        });
+        self.shared
+            .emit(kind, path, id, |_, user| is_member(&room, user).then(|| view(&room, user)));
     }
 
     async fn media(&self, name: &str, params: &Value) -> Answer {
@@ -372,13 +375,7 @@ impl Module<'_> {
         }
     }
 
-    async fn media_session(
-        &self,
-        name: &str,
-        socket: u64,
-        session: i64,
-        params: &Value,
-    ) -> Answer {
+    async fn media_session(&self, name: &str, socket: u64, session: i64, params: &Value) -> Answer {
         let shared = self.shared;
         let client = ClientId(socket);
         let room = {
@@ -405,12 +402,11 @@ impl Module<'_> {
                 }
                 tell_unpublished(shared, &room, stream.0, self.user);
                 if shared.generation == Generation::A {
-                    // The session is made anew and is not in the room any more (B3).
-                    let departure = shared.sfu.leave(&id, client).await.unwrap();
-                    if let Some(socket) = shared.state().sockets.get_mut(&socket) {
-                        socket.joined.remove(&room);
-                    }
-                    tell_departure(shared, departure);
+                    // The session is made anew, so that others see it leave the room (B3).
+                    let (user, published) = (UserId::from(self.user), false);
+                    let departure =
+                        Departure { room: id, user, stream, published, subscriptions: Vec::new() };
+                    tell_departure(shared, Some(departure));
                 }
                 Ok(json!("OK"))
             }
@@ -575,16 +571,17 @@ pub(super) async fn end(shared: &Shared, socket: u64) {
 pub(super) async fn follow(shared: Arc<Shared>, mut events: mpsc::Receiver<SfuEvent>) {
     while let Some(event) = events.recv().await {
         match event {
-            SfuEvent::PublisherConnected { room, user, stream: info, .. } => {
-                if shared.generation == Generation::B {
-                    let room = room.as_str();
-                    let data = json!({
-                        "streamRoomId": room, "stream": stream(&info), "userId": user.as_str(),
-                    });
-                    shared.emit("streamPublished", "streamroom/streams/publish", room, |_, _| {
-                        Some(data.clone())
-                    });
-                }
+            // In generation A it has been told already.
+            SfuEvent::PublisherConnected { room, user, stream: info, .. }
+                if shared.generation == Generation::B =>
+            {
+                let room = room.as_str();
+                let data = json!({
+                    "streamRoomId": room, "stream": stream(&info), "userId": user.as_str(),
+                });
+                shared.emit("streamPublished", "streamroom/streams/publish", room, |_, _| {
+                    Some(data.clone())
+                });
             }
             SfuEvent::PublisherGone { room, user, stream, .. } => {
                 tell_unpublished(&shared, room.as_str(), stream.0, user.as_str());
