@@ -3,62 +3,7 @@
 //! [`Connection`] is about Contexts, users and events; [`StreamApi`] about Stream Rooms and
 //! what happens in them, with the method names of the PrivMX StreamApi.
 //!
-//! # Examples
-//!
-//! Say what is in a file, then leave:
-//!
-//! ```no_run
-//! use conclave::api::{ApiError, Call, CallConfig, Connection, DeviceSpec};
-//!
-//! async fn announce(connection: &Connection, room: &str) -> Result<(), ApiError> {
-//!     let microphone = DeviceSpec::File("announcement.wav".into());
-//!     let config = CallConfig::new(room.into())
-//!         .with_microphone(Some(microphone))
-//!         .with_speaker(DeviceSpec::Null);
-//!     let call = Call::join(connection.create_stream_api(), config).await?;
-//!     tokio::time::sleep(std::time::Duration::from_secs(20)).await;
-//!     call.leave().await
-//! }
-//! ```
-//!
-//! Keep what a room sounds like, without a microphone, until somebody presses Ctrl-C:
-//!
-//! ```no_run
-//! use conclave::api::{ApiError, Call, CallConfig, Connection, DeviceSpec};
-//!
-//! async fn listen(connection: &Connection, room: &str) -> Result<(), ApiError> {
-//!     let speaker = DeviceSpec::File("minutes.wav".into());
-//!     let config = CallConfig::new(room.into()).with_microphone(None).with_speaker(speaker);
-//!     let call = Call::join(connection.create_stream_api(), config).await?;
-//!     tokio::signal::ctrl_c().await.ok();
-//!     call.leave().await
-//! }
-//! ```
-//!
-//! Log in and print who is how loud, in dBFS:
-//!
-//! ```no_run
-//! use std::sync::Arc;
-//!
-//! use conclave::api::{ApiError, Call, CallConfig, ConnectOptions, DeviceSpec, Endpoint};
-//! use conclave::crypto::key::PrivateKey;
-//!
-//! async fn meters(url: &str, solution: &str, key: PrivateKey, room: &str) -> Result<(), ApiError> {
-//!     let options = ConnectOptions::new(url, solution.into(), Arc::new(key));
-//!     let connection = Endpoint::connect(options).await?;
-//!     let config = CallConfig::new(room.into())
-//!         .with_microphone(None)
-//!         .with_speaker(DeviceSpec::Null);
-//!     let call = Call::join(connection.create_stream_api(), config).await?;
-//!     let mut levels = call.levels();
-//!     while levels.changed().await.is_ok() {
-//!         for speaker in &levels.borrow_and_update().levels {
-//!             println!("{} {:.0}", speaker.user, speaker.level.dbfs());
-//!         }
-//!     }
-//!     Ok(())
-//! }
-//! ```
+#![doc = include_str!("../../docs/library.md")]
 
 mod audio;
 mod call;
