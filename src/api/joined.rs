@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
-use std::sync::OnceLock;
 use std::sync::PoisonError;
 use std::time::Duration;
 
@@ -31,8 +30,6 @@ use crate::rtc::Publisher;
 use crate::rtc::Subscriber;
 use crate::wire::dto::stream::StreamGetTurnCredentials;
 use crate::wire::dto::stream::StreamList;
-use crate::wire::dto::stream_room::StreamRoomJoin;
-use crate::wire::dto::stream_room::StreamRoomLeave;
 
 use super::audio::AudioHandle;
 use super::audio::RoomToken;
@@ -70,8 +67,6 @@ pub(super) struct Room {
     publishers: Mutex<HashMap<StreamId, UserId>>,
     turn: Mutex<Vec<TurnCredentials>>,
     key_info: watch::Sender<RoomKeyInfo>,
-    /// To the subscribing task, once it runs.
-    pub(super) subscribe: OnceLock<mpsc::WeakSender<SubscribeCommand>>,
     /// Why a media connection broke, for whoever restores it.
     broken: watch::Sender<String>,
 }
@@ -108,7 +103,6 @@ impl Room {
             publishers: Mutex::default(),
             turn: Mutex::default(),
             key_info,
-            subscribe: OnceLock::new(),
             broken: watch::Sender::default(),
         }
     }
@@ -180,19 +174,6 @@ impl Room {
 
     pub(super) fn set_subscriber(&self, subscriber: Option<Arc<Subscriber>>) {
         *self.subscriber.lock().unwrap_or_else(PoisonError::into_inner) = subscriber;
-    }
-
-    /// Leaves the room and enters it again, with the same subscriptions.
-    pub(super) async fn leave_and_come_back(&self) -> Result<(), ApiError> {
-        let stream_room_id = self.id.0.clone();
-        let leave = StreamRoomLeave { stream_room_id: stream_room_id.clone() };
-        self.core.call(&leave).await?;
-        self.core.call(&StreamRoomJoin { stream_room_id }).await?;
-        if let Some(subscribe) = self.subscribe.get().and_then(mpsc::WeakSender::upgrade) {
-            // A task that is gone has no subscriptions.
-            let _ = subscribe.send(SubscribeCommand::Renew).await;
-        }
-        Ok(())
     }
 
     /// Tells of media connections that break from now on, and why.

@@ -163,8 +163,6 @@ fn start(
 ) -> Joined {
     let room = Arc::new(room);
     let (subscribe, commands) = mpsc::channel(subscribe::COMMANDS);
-    // The room is new, so nobody has set it before.
-    let _ = room.subscribe.set(subscribe.downgrade());
     let (stats_sender, stats) = watch::channel(CallStats::default());
     let mut tasks = JoinSet::new();
     tasks.spawn(SubscribeTask::new(Arc::clone(&room), commands).run());

@@ -293,12 +293,9 @@ impl PublishTask {
     async fn unpublish(&mut self) -> Result<(), ApiError> {
         let Some(session_id) = self.session.take() else { return Ok(()) };
         match self.room.core.call(&StreamUnpublish { session_id }).await {
-            // Official bridges let only managers unpublish (streams.md §14.1, B4), but everybody
-            // leave, which ends the stream as well. Closing the connection alone would leave
-            // them believing that we publish, and refusing the next publication.
-            Err(error) if error.code() == Some(code::ACCESS_DENIED) => {
-                self.room.leave_and_come_back().await
-            }
+            // Official bridges let only managers unpublish (streams.md §14.1, B4). Closing
+            // the connection, which follows, ends the stream as well, a little later.
+            Err(error) if error.code() == Some(code::ACCESS_DENIED) => Ok(()),
             result => result.map(drop),
         }
     }

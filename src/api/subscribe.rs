@@ -49,8 +49,6 @@ pub(super) enum SubscribeCommand {
     Reoffer { session: Option<SessionId>, sdp: String },
     /// Begin anew after a reconnection: nothing is subscribed to.
     Reset { reply: oneshot::Sender<()> },
-    /// Subscribe to the same again on a new connection, after the room was left and entered.
-    Renew,
     /// The media session, once there is one.
     Session { reply: oneshot::Sender<Option<SessionId>> },
     /// Close the connection and end.
@@ -63,16 +61,13 @@ pub(super) struct SubscribeTask {
     commands: mpsc::Receiver<SubscribeCommand>,
     subscriber: Option<Arc<Subscriber>>,
     session: Option<i64>,
-    /// What is subscribed to on this connection.
-    held: Vec<StreamSubscription>,
     /// Forwards what arrives on the connection and watches over it: at most one of each.
     forwarders: JoinSet<()>,
 }
 
 impl SubscribeTask {
     pub(super) fn new(room: Arc<Room>, commands: mpsc::Receiver<SubscribeCommand>) -> Self {
-        let (held, forwarders) = (Vec::new(), JoinSet::new());
-        Self { room, commands, subscriber: None, session: None, held, forwarders }
+        Self { room, commands, subscriber: None, session: None, forwarders: JoinSet::new() }
     }
 
     /// Runs until told to close, or until the room is dropped.
@@ -95,7 +90,6 @@ impl SubscribeTask {
                     self.close().await;
                     let _ = reply.send(());
                 }
-                SubscribeCommand::Renew => self.renew().await,
                 SubscribeCommand::Session { reply } => {
                     let _ = reply.send(self.session.map(SessionId));
                 }
@@ -115,55 +109,9 @@ impl SubscribeTask {
         }
         let answer = self.request(add, remove).await?;
         self.session = Some(answer.session_id);
-        self.hold(add, remove);
         match answer.offer {
             Some(offer) => self.accept(answer.session_id, &offer.sdp).await,
             None => Ok(()),
-        }
-    }
-
-    /// Notes what is subscribed to. Removing a whole stream removes each of its tracks.
-    fn hold(&mut self, add: &[StreamSubscription], remove: &[StreamSubscription]) {
-        self.held.retain(|held| {
-            !remove.iter().any(|gone| {
-                gone.stream_id == held.stream_id
-                    && (gone.stream_track_id.is_none()
-                        || gone.stream_track_id == held.stream_track_id)
-            })
-        });
-        for one in add {
-            if !self.held.contains(one) {
-                self.held.push(one.clone());
-            }
-        }
-    }
-
-    /// Subscribes again to what of the held subscriptions is still there.
-    async fn renew(&mut self) {
-        let held = std::mem::take(&mut self.held);
-        self.close().await;
-        if held.is_empty() {
-            return;
-        }
-        let live = match self.room.list_streams().await {
-            Ok(live) => live,
-            Err(error) => {
-                tracing::warn!(%error, "the subscriptions of a room are lost");
-                return;
-            }
-        };
-        let is_live = |one: &StreamSubscription| {
-            live.iter().filter(|stream| stream.id == one.stream_id).any(|stream| {
-                one.stream_track_id.as_ref().is_none_or(|mid| {
-                    stream.tracks.iter().any(|track| track.mid == *mid && !track.disabled)
-                })
-            })
-        };
-        let again: Vec<_> = held.into_iter().filter(is_live).collect();
-        if !again.is_empty()
-            && let Err(error) = self.change(&again, &[]).await
-        {
-            tracing::warn!(%error, "the subscriptions of a room are lost");
         }
     }
 
@@ -216,7 +164,6 @@ impl SubscribeTask {
 
     async fn close(&mut self) {
         self.session = None;
-        self.held.clear();
         self.room.set_subscriber(None);
         // First those who watch: it is no loss that we close it.
         self.forwarders.abort_all();

@@ -33,26 +33,6 @@ const PUBLISH: &str = "stream.streamPublish";
 const ACCEPT: &str = "stream.streamAcceptOffer";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn defect_14_1_b4_who_may_not_unpublish_leaves_and_comes_back() {
-    let pair = Pair::joined(Generation::B).await;
-    let Pair { bridge, ana, ben, room } = &pair;
-    let mut bens = ben.add_remote_stream_listener(room, None).unwrap();
-    let (anas, anas_stream, _) = publish(ana, room, &[LocalTrack::Data]).await;
-    ben.subscribe_to_remote_streams(room, &whole(anas_stream)).await.unwrap();
-    delivered(ana, anas, &mut bens, b"before").await;
-    // Ben manages nothing, so official bridges refuse; to leave is his right.
-    let (handle, ..) = publish(ben, room, &[LocalTrack::Data]).await;
-    ben.unpublish_stream(handle).await.unwrap();
-    bridge.called("stream.streamRoomLeave", 1).await;
-    assert_eq!(bridge.calls("stream.streamRoomLeave")[0].user, "ben");
-    // He is back, with his subscriptions, and can publish again.
-    bridge.called("stream.streamsSubscribeToRemote", 2).await;
-    delivered(ana, anas, &mut bens, b"after").await;
-    publish(ben, room, &[LocalTrack::Data]).await;
-    pair.end().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn defect_14_1_b10_offers_by_event_need_no_session_id() {
     // 3.0 leaves it out, 2.42 has it; the stand-in sends each in the shape of its generation.
     for generation in [Generation::A, Generation::B] {
