@@ -188,6 +188,7 @@ async fn replay(server: &str, generation: Generation) {
         bridge.calls("stream.streamRoomJoin")[0].params,
         recorded.params(ALICE, "stream.streamRoomJoin")[0]
     );
+    assert_eq!(bridge.calls("stream.streamRoomJoin")[0].user, ALICE);
     assert_eq!(api.list_streams(&room).await.unwrap(), []);
     let mut events = connection.events();
     let mut compared = 0;
