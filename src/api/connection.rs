@@ -40,13 +40,13 @@ use crate::wire::dto::context::ContextSendCustomEvent;
 use crate::wire::dto::context::UserKey;
 use crate::wire::dto::stream_room;
 
+use super::anchors::Anchors;
 use super::dispatch::Dispatcher;
 use super::dispatch::RoomSignal;
 use super::error::ApiError;
 use super::event_queue::EventHub;
 use super::event_queue::EventQueue;
 use super::event_queue::Filter;
-use super::key_ring::Anchor;
 use super::query;
 use super::room;
 use super::room::Author;
@@ -70,7 +70,7 @@ pub(super) struct Core {
     /// Subscriptions that the application made, as opposed to those of joined rooms.
     application: Mutex<HashSet<SubscriptionId>>,
     /// What never changes about each room, as it was first seen.
-    anchors: Mutex<HashMap<StreamRoomId, Anchor>>,
+    anchors: Anchors,
     /// Who this key is in each Context.
     own_ids: Mutex<HashMap<ContextId, UserId>>,
     /// Joined rooms that want to hear of re-offers, keys and reconnections.
@@ -103,11 +103,10 @@ impl Core {
         self.users.prepare(&self.session, &context, &room::authors(sealed)).await;
         let opened = room::open(sealed, &self.key, |request| self.users.accepts(request));
         let Some(trusted) = &opened.trusted else { return opened };
-        let mut anchors = self.anchors.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = &opened.room.stream_room_id;
-        if *anchors.entry(id.clone()).or_insert_with(|| trusted.anchor()) == trusted.anchor() {
+        if self.anchors.accepts(&opened.room, trusted.anchor()) {
             return opened;
         }
+        let id = &opened.room.stream_room_id;
         tracing::warn!(room = %id, "the bridge shows another room under the id of a known one");
         room::refused(sealed, &CryptoError::RoomKeyValidation)
     }
@@ -195,7 +194,7 @@ impl Connection {
         events: mpsc::Receiver<SessionEvent>,
         key: Arc<PrivateKey>,
         bridge: BridgeIdentity,
-        users: UserDirectory,
+        (users, anchors): (UserDirectory, Anchors),
         loopback: bool,
     ) -> Self {
         let core = Arc::new(Core {
@@ -206,7 +205,7 @@ impl Connection {
             users,
             loopback,
             application: Mutex::default(),
-            anchors: Mutex::default(),
+            anchors,
             own_ids: Mutex::default(),
             rooms: Mutex::default(),
         });

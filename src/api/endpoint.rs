@@ -10,6 +10,8 @@ use crate::model::SolutionId;
 use crate::net::session::Session;
 use crate::net::session::SessionConfig;
 
+use super::anchors::Anchors;
+use super::anchors::RoomVerifier;
 use super::connection::Connection;
 use super::error::ApiError;
 use super::users::UserDirectory;
@@ -33,6 +35,8 @@ pub struct ConnectOptions {
     pub instance_id: Option<String>,
     /// The application's opinion about who holds which key.
     pub verifier: Option<Arc<dyn UserVerifier>>,
+    /// The application's memory of rooms.
+    pub rooms: Option<Arc<dyn RoomVerifier>>,
 }
 
 impl ConnectOptions {
@@ -45,6 +49,7 @@ impl ConnectOptions {
             bridge_key: None,
             instance_id: None,
             verifier: None,
+            rooms: None,
         }
     }
 
@@ -59,6 +64,13 @@ impl ConnectOptions {
     #[must_use]
     pub fn with_verifier(mut self, verifier: Arc<dyn UserVerifier>) -> Self {
         self.verifier = Some(verifier);
+        self
+    }
+
+    /// Asks the application whether each room is the one that it knows.
+    #[must_use]
+    pub fn with_rooms(mut self, rooms: Arc<dyn RoomVerifier>) -> Self {
+        self.rooms = Some(rooms);
         self
     }
 }
@@ -91,15 +103,16 @@ impl Endpoint {
     ///
     /// Safe: a connection that was half made is closed.
     pub async fn connect(options: ConnectOptions) -> Result<Connection, ApiError> {
-        let ConnectOptions { url, solution, key, bridge_key, instance_id, verifier } = options;
+        let ConnectOptions { url, solution, key, bridge_key, instance_id, verifier, rooms } =
+            options;
         let pub_key = bridge_key.as_ref().map(PublicKey::to_base58);
         let config = SessionConfig { url, solution, key: Arc::clone(&key), bridge_key };
         let (session, events) = Session::connect(config).await?;
         let url = session.api_url().to_owned();
         let loopback = is_loopback(&url);
         let bridge = BridgeIdentity { instance_id, pub_key, url };
-        let users = UserDirectory::new(verifier);
-        Ok(Connection::start(session, events, key, bridge, users, loopback))
+        let known = (UserDirectory::new(verifier), Anchors::new(rooms));
+        Ok(Connection::start(session, events, key, bridge, known, loopback))
     }
 }
 

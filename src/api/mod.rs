@@ -5,6 +5,7 @@
 //!
 #![doc = include_str!("../../docs/library.md")]
 
+mod anchors;
 mod audio;
 mod call;
 mod call_task;
@@ -32,8 +33,10 @@ mod roster;
 mod rpc;
 mod stream_api;
 mod subscribe;
+mod track_stats;
 mod users;
 
+pub use anchors::RoomVerifier;
 pub use call::Call;
 pub use call::CallConfig;
 pub use call::CallLimits;

@@ -182,7 +182,7 @@ pub async fn admit(
 ///
 /// The list of members is the bridge's word. Who is on it without this user ever having let
 /// them in could be the bridge itself, so no key is wrapped for them.
-fn members(
+pub fn members(
     ids: &[crate::model::UserId],
     listed: &[UserWithPubKey],
     context: &ContextId,
@@ -193,7 +193,7 @@ fn members(
     let members: Vec<_> = present.cloned().collect();
     for member in &members {
         let name = output::clean(member.user_id.as_str());
-        match known.standing(context, member) {
+        match known.standing_now(context, member) {
             _ if member == me => {}
             Standing::Verified => {}
             Standing::Changed => anyhow::bail!(
@@ -202,7 +202,8 @@ fn members(
             ),
             Standing::New | Standing::Known => anyhow::bail!(
                 "the bridge says that {name} is a member, but you have never let them in or \
-                 compared their key; do that first (Enter on the person), then let others in"
+                 compared their key; do that first (Enter on the person, or `conclave rooms members \
+                 ROOM --trust FINGERPRINT`), then go on"
             ),
         }
     }

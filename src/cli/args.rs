@@ -11,6 +11,9 @@ use clap::ValueEnum;
 
 use crate::cli::command::bridge::args::Bridge as BridgeCommand;
 
+use super::remote::Remote;
+use super::watch::Rule;
+
 /// Encrypted voice meetings in the terminal.
 #[derive(Debug, Parser)]
 #[command(name = "conclave", version, about, max_term_width = 100, after_help = EXIT_CODES)]
@@ -44,6 +47,8 @@ pub struct Global {
     /// What goes to the log file, as in "info" or "conclave::api=debug"
     #[arg(long, global = true, env = "CONCLAVE_LOG", value_name = "FILTER")]
     pub log: Option<String>,
+    #[command(flatten)]
+    pub remote: Remote,
 }
 
 /// Where sound comes from and goes to.
@@ -88,9 +93,9 @@ pub enum Command {
     Demo,
     /// Start an embedded bridge that others can reach, and print an invite
     Host(Host),
-    /// Join a meeting by its invite
+    /// Join a meeting by its invite, or a room you are a member of by its name
     Join(Join),
-    /// List, create, show or delete rooms
+    /// List, create, show, change or delete rooms
     Rooms {
         #[command(subcommand)]
         command: Rooms,
@@ -100,11 +105,20 @@ pub enum Command {
         #[command(subcommand)]
         command: BridgeCommand,
     },
+    /// Join rooms listen-only and tell what happens in them
+    Watch(Watch),
     /// List or revoke the invites of the embedded bridge
     Invites {
         #[command(subcommand)]
         command: Invites,
     },
+    /// Keep accounts on bridges, each with a key of its own
+    Profile {
+        #[command(subcommand)]
+        command: Profiles,
+    },
+    /// Check bridge, network, sound, terminal and files, and say what to fix
+    Doctor(Doctor),
     /// List the sound devices
     Devices,
     /// Show your name and key fingerprint
@@ -154,7 +168,8 @@ pub enum Admit {
 
 #[derive(Debug, Args)]
 pub struct Join {
-    /// The link that the host was given
+    /// The link that you were given; or the name or id of a room you are a member of
+    #[arg(value_name = "INVITE|ROOM")]
     pub invite: String,
     #[command(flatten)]
     pub headless: Headless,
@@ -179,6 +194,107 @@ pub enum Rooms {
         /// Name or id
         room: String,
     },
+    /// Members of a room with their keys; add, remove and verify them
+    Members(Members),
+    /// Give a room another name
+    Rename {
+        /// Name or id
+        room: String,
+        /// What to call it from now on
+        #[arg(value_name = "NAME")]
+        new_name: String,
+    },
+    /// Who may do what with a room; changes it with --set
+    Policy {
+        /// Name or id
+        room: String,
+        /// An entry and its new value, as in get=all or update=manager; may be repeated
+        #[arg(long, value_name = "ENTRY=VALUE")]
+        set: Vec<String>,
+    },
+    /// Whether a room is being recorded
+    Recording {
+        /// Name or id
+        room: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Members {
+    /// Name or id
+    pub room: String,
+    /// User of the context to let in; may be repeated
+    #[arg(long, value_name = "USER")]
+    pub add: Vec<String>,
+    /// Member to put out; the room gets a new key. May be repeated
+    #[arg(long, value_name = "USER")]
+    pub remove: Vec<String>,
+    /// Member to make a manager; may be repeated
+    #[arg(long, value_name = "USER")]
+    pub manager: Vec<String>,
+    /// Fingerprint that you have compared with its owner; may be repeated
+    #[arg(long, value_name = "FINGERPRINT")]
+    pub trust: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// Rooms by name or id [default: all you are a member of, also those that come]
+    pub rooms: Vec<String>,
+    /// Serve figures for Prometheus at http://ADDR/metrics
+    #[arg(long, value_name = "ADDR")]
+    pub metrics: Option<SocketAddr>,
+    /// Tell when a rule holds, as in 'level > -30 for 2s'; may be repeated
+    #[arg(long = "alert", value_name = "RULE")]
+    pub alerts: Vec<Rule>,
+    /// Run this command (by sh) for every alert, its details in CONCLAVE_ALERT_* variables
+    #[arg(long, value_name = "CMD", requires = "alerts")]
+    pub exec: Option<String>,
+    /// Stop after this time, as in 10s or 5m
+    #[arg(long, value_parser = humantime::parse_duration)]
+    pub duration: Option<Duration>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Profiles {
+    // "name" is who the user is, in every command; so these have names of their own.
+    /// Add an account: --bridge URL --solution ID [--context ID] [--key FILE] [--bridge-key KEY];
+    /// without a key file a new key is made
+    Add {
+        /// What to call it
+        #[arg(value_name = "NAME")]
+        added: String,
+    },
+    /// All profiles
+    List,
+    /// Use a profile from now on
+    Use {
+        /// Its name; "local" for the bridge of last time or the embedded one
+        #[arg(value_name = "NAME")]
+        used: String,
+    },
+    /// Log in and show who you are there
+    Test {
+        /// Its name [default: the one in use]
+        #[arg(value_name = "NAME")]
+        tested: Option<String>,
+    },
+    /// Delete a profile with its key
+    Remove {
+        /// Its name
+        #[arg(value_name = "NAME")]
+        removed: String,
+        /// Yes, delete the key, too
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Room to try media in [default: a room made for it and deleted again]
+    #[arg(long, value_name = "ROOM")]
+    pub room: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -190,4 +306,38 @@ pub enum Invites {
         /// Its id, as listed
         id: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory;
+
+    use super::*;
+
+    /// clap gives a global argument the value of any other one of the same id below it.
+    fn ids_below(command: &clap::Command, global: &BTreeSet<String>) -> Vec<String> {
+        let own = command.get_arguments().map(|argument| argument.get_id().to_string());
+        let taken = own
+            .filter(|id| global.contains(id))
+            .map(|id| format!("{} of `{}`", id, command.get_name()));
+        let below = command.get_subcommands().flat_map(|command| ids_below(command, global));
+        taken.chain(below).collect()
+    }
+
+    #[test]
+    fn no_argument_is_mistaken_for_a_global_one() {
+        let command = Arguments::command();
+        command.clone().debug_assert();
+        let global: BTreeSet<String> = command
+            .get_arguments()
+            .filter(|argument| argument.is_global_set())
+            .map(|argument| argument.get_id().to_string())
+            .collect();
+        // `conclave bridge` administrates; who the user is plays no part there.
+        let commands = command.get_subcommands().filter(|command| command.get_name() != "bridge");
+        let clashes: Vec<_> = commands.flat_map(|command| ids_below(command, &global)).collect();
+        assert_eq!(clashes, Vec::<String>::new());
+    }
 }

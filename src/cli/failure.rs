@@ -51,7 +51,10 @@ pub fn explain(error: &anyhow::Error) -> (Exit, String) {
 const fn of_profile(error: &ProfileError) -> Exit {
     match error {
         ProfileError::BadInvite(_) => Exit::Invite,
-        ProfileError::BadName(_) => Exit::Usage,
+        ProfileError::BadName(_)
+        | ProfileError::BadProfileName(_)
+        | ProfileError::NoProfile(_)
+        | ProfileError::ProfileExists { .. } => Exit::Usage,
         _ => Exit::Data,
     }
 }
@@ -75,13 +78,15 @@ fn of_net(error: &NetError) -> (Exit, String) {
             format!("{error}; check the port: something else answers there")
         }
         NetError::BridgeIdentity { .. } => format!(
-            "{error}; it is not the bridge of this invite, or somebody is in between: do not go on, \
-             and ask the host for a new invite"
+            "{error}; it is not the bridge whose key you were given, or somebody is in between: do \
+             not go on, and ask whoever runs it"
         ),
         NetError::Alert { text } if text.contains("User doesn't exist") => {
             return (
                 Exit::Denied,
-                "the bridge does not know your key; ask the host for a new invite".to_owned(),
+                "the bridge does not know your key; ask the host for a new invite, or the bridge's \
+                 administrator to register the key that `conclave identity` shows"
+                    .to_owned(),
             );
         }
         NetError::Rpc { code, .. } => return of_code(*code, error),

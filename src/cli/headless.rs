@@ -243,7 +243,9 @@ fn tenths(value: f32) -> f64 {
 }
 
 /// Ends when the call should: answers why.
-fn stop_signal(duration: Option<Duration>) -> anyhow::Result<impl Future<Output = &'static str>> {
+pub fn stop_signal(
+    duration: Option<Duration>,
+) -> anyhow::Result<impl Future<Output = &'static str>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;

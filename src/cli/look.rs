@@ -31,7 +31,7 @@ pub fn choose(screen: &Screen, settings: &Settings, config: &Path) -> Look {
 }
 
 /// Colours by `NO_COLOR` (no-color.org), `COLORTERM` and `TERM`.
-fn colour_depth(variable: impl Fn(&str) -> Option<String>) -> Depth {
+pub fn colour_depth(variable: impl Fn(&str) -> Option<String>) -> Depth {
     let term = variable("TERM").unwrap_or_default();
     let colour = variable("COLORTERM").unwrap_or_default();
     if variable("NO_COLOR").is_some_and(|value| !value.is_empty()) || term == "dumb" {
@@ -46,7 +46,7 @@ fn colour_depth(variable: impl Fn(&str) -> Option<String>) -> Depth {
 }
 
 /// By the locale; a machine without any is most likely a container whose terminal does.
-fn speaks_unicode() -> bool {
+pub fn speaks_unicode() -> bool {
     let locale = ["LC_ALL", "LC_CTYPE", "LANG"]
         .into_iter()
         .filter_map(|name| std::env::var(name).ok())

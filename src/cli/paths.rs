@@ -6,6 +6,7 @@ use directories::ProjectDirs;
 
 use super::exit::Exit;
 use super::exit::Failure;
+use super::remote::Overrides;
 
 /// Directories of one user of this machine.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Paths {
     pub bridge: PathBuf,
     /// Log files.
     pub logs: PathBuf,
+    /// What the command line says about the bridge to use, instead of what the files say.
+    pub overrides: Overrides,
 }
 
 impl Paths {
@@ -40,6 +43,7 @@ impl Paths {
     }
 
     fn below(config: PathBuf, data: PathBuf) -> Self {
-        Self { config, bridge: data.join("bridge"), logs: data.join("logs"), data }
+        let (bridge, logs) = (data.join("bridge"), data.join("logs"));
+        Self { config, data, bridge, logs, overrides: Overrides::default() }
     }
 }

@@ -65,26 +65,52 @@ fn worker_threads() -> usize {
 
 async fn dispatch(arguments: Arguments, paths: Paths, output: Output) -> anyhow::Result<()> {
     let Arguments { command, global, sound, screen } = arguments;
+    // Some commands are about this machine's own bridge, whatever profile is in use.
+    let own = paths;
+    if let Some(name) = own_bridge(command.as_ref()) {
+        global.remote.refuse_for(name)?;
+    }
+    let paths = match &command {
+        Some(Command::Profile { .. } | Command::Bridge { .. }) => own.clone(),
+        _ => global.remote.select(&own)?,
+    };
     match command {
         None => command::tui::run(paths, &global, &sound, &screen).await,
         Some(Command::Demo) => command::demo::run(&global, &sound, &screen).await,
         Some(Command::Host(host)) => {
-            command::host::run(paths, &global, &sound, &screen, &host, output).await
+            command::host::run(own, &global, &sound, &screen, &host, output).await
         }
         Some(Command::Join(join)) => {
-            command::join::run(paths, &global, &sound, &screen, &join, output).await
+            command::join::run((own, paths), &global, &sound, &screen, &join, output).await
         }
         Some(Command::Rooms { command }) => {
             command::rooms::run(paths, &global, &command, output).await
         }
         Some(Command::Invites { command }) => {
-            command::invites::run(paths, &global, &command, output).await
+            command::invites::run(own, &global, &command, output).await
+        }
+        Some(Command::Watch(watch)) => command::watch::run(paths, &global, watch, output).await,
+        Some(Command::Profile { command }) => {
+            command::profile::run(&own, &global, &command, output).await
+        }
+        Some(Command::Doctor(doctor)) => {
+            command::doctor::run(paths, &global, &sound, &doctor, output).await
         }
         Some(Command::Bridge { command }) => {
-            command::bridge::run(paths, &global, command, output).await
+            command::bridge::run(own, &global, command, output).await
         }
         Some(Command::Identity) => command::identity::run(paths, &global, output),
         // Answered before the runtime was made.
         Some(Command::Devices | Command::Completions { .. } | Command::Man) => Ok(()),
+    }
+}
+
+/// The name of a command that has a bridge of its own.
+const fn own_bridge(command: Option<&Command>) -> Option<&'static str> {
+    match command {
+        Some(Command::Host(_)) => Some("host"),
+        Some(Command::Invites { .. }) => Some("invites"),
+        Some(Command::Demo) => Some("demo"),
+        _ => None,
     }
 }

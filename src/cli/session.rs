@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::api::ApiError;
 use crate::api::ConnectOptions;
 use crate::api::Connection;
 use crate::api::Endpoint;
@@ -25,9 +26,11 @@ use crate::profile::Identity;
 use crate::profile::Invite;
 use crate::profile::KnownBridge;
 use crate::profile::KnownKeys;
+use crate::profile::KnownRooms;
 use crate::profile::ProfileError;
 use crate::profile::Settings;
 use crate::profile::file::DirLock;
+use crate::profile::room_meta as meta;
 
 use super::exit::Exit;
 use super::exit::Failure;
@@ -36,6 +39,7 @@ use super::provision;
 use super::provision::Manager;
 use super::room_meta;
 use super::trust::PinnedKeys;
+use super::trust::PinnedRooms;
 
 /// How long the end of a session may wait for the bridge.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -57,12 +61,16 @@ impl Profile {
     /// Loads the profile, making an identity at the first start.
     pub fn open(paths: Paths, name: Option<&str>) -> anyhow::Result<Self> {
         let settings = Settings::load(&paths.config)?;
+        let login = std::env::var("USER").ok();
+        let usual = name.or(settings.name.as_deref()).or(login.as_deref()).unwrap_or("guest");
+        if let Some(key) = &paths.overrides.key {
+            let identity = Identity::from_key_file(key, usual)?;
+            return Ok(Self { paths, identity, settings });
+        }
         let mut identity = match Identity::load(&paths.data)? {
             Some(identity) => identity,
             None => {
-                let login = std::env::var("USER").ok();
-                let name = name.or(settings.name.as_deref()).or(login.as_deref());
-                let identity = Identity::generate(name.unwrap_or("guest"), &mut rand::rng())?;
+                let identity = Identity::generate(usual, &mut rand::rng())?;
                 identity.store(&paths.data)?;
                 identity
             }
@@ -90,8 +98,13 @@ pub struct Session {
     pub url: String,
     /// What is known about the keys of others.
     pub keys: Arc<PinnedKeys>,
+    /// The bridge has proved that it holds the key it is known by.
+    pub is_pinned: bool,
+    /// What is known about rooms.
+    pub pinned_rooms: Arc<PinnedRooms>,
     /// Present if the bridge runs in this process.
     pub hosted: Option<Hosted>,
+    options: ConnectOptions,
 }
 
 /// The embedded bridge of this process.
@@ -117,7 +130,7 @@ impl Session {
             solution: manager.solution.0.clone(),
             context: manager.context.0.clone(),
             user: user.0,
-            bridge_key: bridge.public_key().to_base58(),
+            bridge_key: Some(bridge.public_key().to_base58()),
             embedded: true,
         };
         let mut session = Self::connect(profile, &known).await?;
@@ -136,7 +149,7 @@ impl Session {
             solution: hosted.manager.solution.0.clone(),
             context: self.context.0.clone(),
             user: user.0,
-            bridge_key: hosted.bridge.public_key().to_base58(),
+            bridge_key: Some(hosted.bridge.public_key().to_base58()),
             embedded: false,
         };
         Self::connect(profile, &known).await
@@ -150,22 +163,24 @@ impl Session {
             solution: membership.solution.0,
             context: membership.context.0,
             user: membership.user.0,
-            bridge_key: invite.bridge_key.to_base58(),
+            bridge_key: Some(invite.bridge_key.to_base58()),
             embedded: false,
         };
         Self::connect(profile, &known).await
     }
 
-    /// Logs in to the bridge of last time; with none, or if it was the embedded one and does
-    /// not run, starts the embedded one.
+    /// Logs in to the bridge that the command line or the profile names, or that of last time;
+    /// with none, or if it was the embedded one and does not run, starts the embedded one.
     pub async fn resume(profile: Profile) -> anyhow::Result<Self> {
         let known = KnownBridge::load(&profile.paths.data)?;
+        let known = profile.paths.overrides.apply(known)?;
+        if let Some(known) = known.as_ref().filter(|known| !known.embedded) {
+            return Self::connect(profile, known).await;
+        }
         let lock = DirLock::acquire(&profile.paths.bridge);
         let runs_elsewhere = matches!(lock, Err(ProfileError::Locked { .. }));
         match known {
-            Some(known) if !known.embedded || runs_elsewhere => {
-                Self::connect(profile, &known).await
-            }
+            Some(known) if runs_elsewhere => Self::connect(profile, &known).await,
             _ => {
                 drop(lock?);
                 Self::host(profile, EMBEDDED_LISTEN.parse().expect("a socket address")).await
@@ -174,29 +189,49 @@ impl Session {
     }
 
     async fn connect(profile: Profile, known: &KnownBridge) -> anyhow::Result<Self> {
-        let bridge_key =
-            PublicKey::from_base58(&known.bridge_key).map_err(|_| ProfileError::Corrupt {
-                path: profile.paths.data.join("bridge.toml"),
-                reason: "bridge_key is no key".to_owned(),
-            })?;
+        let bridge_key = known.bridge_key.as_deref().map(PublicKey::from_base58).transpose();
+        let bridge_key = bridge_key.map_err(|_| ProfileError::Corrupt {
+            path: profile.paths.data.join("bridge.toml"),
+            reason: "bridge_key is no key".to_owned(),
+        })?;
         let keys = Arc::new(PinnedKeys::new(KnownKeys::load(&profile.paths.data)?));
+        let pinned_rooms = Arc::new(PinnedRooms::new(KnownRooms::load(&profile.paths.data)?));
         let key = Arc::clone(&profile.identity.key);
-        let options = ConnectOptions::new(&known.url, known.solution.as_str().into(), key)
-            .with_bridge_key(bridge_key)
-            .with_verifier(keys.clone());
-        let connection = Endpoint::connect(options).await?;
+        let mut options = ConnectOptions::new(&known.url, known.solution.as_str().into(), key)
+            .with_verifier(keys.clone())
+            .with_rooms(pinned_rooms.clone());
+        options.bridge_key = bridge_key;
+        let connection = Endpoint::connect(options.clone()).await?;
+        let context = match known.context.as_str() {
+            "" => only_context(&connection).await?,
+            context => context.into(),
+        };
+        let user = match known.user.as_str() {
+            "" => connection.get_context(&context).await?.user_id,
+            user => user.into(),
+        };
+        if profile.paths.overrides.is_empty() {
+            known.store(&profile.paths.data)?;
+        }
         let api = connection.create_stream_api();
-        known.store(&profile.paths.data)?;
         Ok(Self {
             profile,
             connection,
             api,
-            context: known.context.as_str().into(),
-            user: known.user.as_str().into(),
+            context,
+            user,
             url: known.url.clone(),
             keys,
+            is_pinned: known.bridge_key.is_some(),
+            pinned_rooms,
             hosted: None,
+            options,
         })
+    }
+
+    /// Logs in once more as the same user.
+    pub async fn connect_again(&self) -> Result<Connection, ApiError> {
+        Endpoint::connect(self.options.clone()).await
     }
 
     /// The user as others know them.
@@ -217,6 +252,7 @@ impl Session {
             let is_last = page.items.is_empty();
             rooms.extend(page.items);
             if is_last || rooms.len() as u64 >= page.total_available {
+                self.pinned_rooms.flush();
                 return Ok(rooms);
             }
         }
@@ -258,7 +294,7 @@ impl Session {
             users,
             managers: vec![self.own_user()],
             public_meta: Vec::new(),
-            private_meta: room_meta::encode(name)?,
+            private_meta: meta::encode(name)?,
             policy: None,
         };
         let id = self.api.create_stream_room(&room).await?;
@@ -270,8 +306,31 @@ impl Session {
         if timeout(GOODBYE, self.connection.disconnect()).await.is_err() {
             tracing::info!("the bridge did not answer goodbye in time");
         }
+        self.pinned_rooms.flush();
         if let Some(hosted) = self.hosted {
             hosted.bridge.shutdown().await;
+        }
+    }
+}
+
+/// The context of a key that is a user of one only.
+async fn only_context(connection: &Connection) -> anyhow::Result<ContextId> {
+    let page = connection.list_contexts(&PagingQuery::default()).await?;
+    let ids: Vec<String> = page
+        .items
+        .iter()
+        .map(|context| super::output::clean(context.context_id.as_str()))
+        .collect();
+    match page.items.into_iter().next() {
+        Some(context) if ids.len() == 1 => Ok(context.context_id),
+        Some(_) => {
+            let text = format!("say which context with --context ID; yours are {}", ids.join(", "));
+            Err(Failure::new(Exit::Usage, text).into())
+        }
+        None => {
+            let text = "your key is in no context of this solution; ask the administrator of the \
+                        bridge to add it to one";
+            Err(Failure::new(Exit::Denied, text).into())
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a running call reports about itself: levels and statistics.
 
 use super::id::StreamId;
+use super::id::TrackId;
 use super::id::UserId;
 use super::unit::Level;
 use super::unit::Timestamp;
@@ -53,6 +54,37 @@ pub struct CallStats {
     pub packets_sent: u64,
     /// Bytes sent.
     pub bytes_sent: u64,
+}
+
+/// What one incoming track of sound has counted since it began, and how it sounds now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrackStats {
+    /// Who publishes it; empty until it is known.
+    pub user: UserId,
+    /// The stream that it belongs to.
+    pub stream: StreamId,
+    /// The line of our connection that carries it.
+    pub line: TrackId,
+    /// RTP packets received.
+    pub packets: u64,
+    /// RTP packets that never came.
+    pub lost: u64,
+    /// Bytes of payload received.
+    pub bytes: u64,
+    /// Sound invented to cover what was lost, in milliseconds.
+    pub concealed_ms: u64,
+    /// Interarrival jitter in milliseconds (RFC 3550 §6.4.1).
+    pub jitter_ms: f64,
+    /// Frames that did not authenticate and were dropped.
+    pub dropped_unauthenticated: u64,
+    /// Share of the packets of the last few seconds that never came, 0 to 1.
+    pub loss: Option<f32>,
+    /// Level of what is heard now.
+    pub level: Level,
+    /// The detector takes it for speech (streams.md §12.3).
+    pub speaking: bool,
+    /// The sender says that it is muted.
+    pub muted: bool,
 }
 
 /// When sound began to flow in a call.

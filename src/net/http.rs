@@ -9,6 +9,7 @@ use reqwest::Response;
 use reqwest::StatusCode;
 use reqwest::header::AUTHORIZATION;
 use reqwest::header::CONTENT_TYPE;
+use reqwest::header::DATE;
 use reqwest::header::HeaderValue;
 
 use super::error::NetError;
@@ -90,6 +91,13 @@ impl Http {
         let status = answer.status();
         let bytes = read(url, answer).await?;
         serde_json::from_slice(&bytes).map_err(|_| unexpected(url, status, &bytes))
+    }
+
+    /// The date and time that a server puts into its answers, if it does (RFC 9110 §6.6.1).
+    pub async fn date(&self, url: &str) -> Result<Option<String>, NetError> {
+        let answer = self.client.get(url).send().await.map_err(|error| explain(url, &error))?;
+        let date = answer.headers().get(DATE).and_then(|value| value.to_str().ok());
+        Ok(date.map(str::to_owned))
     }
 }
 

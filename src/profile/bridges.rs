@@ -18,12 +18,15 @@ pub struct KnownBridge {
     pub url: String,
     /// Solution to log in with.
     pub solution: String,
-    /// Context of the rooms.
+    /// Context of the rooms; empty if it is the only one there.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub context: String,
-    /// The user's id there.
+    /// The user's id there; empty if the bridge is to be asked.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub user: String,
-    /// Key with which the bridge must identify itself (base58).
-    pub bridge_key: String,
+    /// Key with which the bridge must identify itself (base58); without it, it is believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bridge_key: Option<String>,
     /// It is the embedded one of this data directory.
     #[serde(default)]
     pub embedded: bool,

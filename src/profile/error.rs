@@ -41,4 +41,26 @@ pub enum ProfileError {
         "the name {0:?} can't be used: take 1 to 64 visible characters without control characters"
     )]
     BadName(String),
+    /// A name that no profile can have.
+    #[error(
+        "{0:?} can't be the name of a profile: take 1 to 64 letters, digits, '-', '_' or '.', not \"local\""
+    )]
+    BadProfileName(String),
+    /// There is no such profile.
+    #[error("there is no profile {0:?}; `conclave profile list` shows them")]
+    NoProfile(String),
+    /// There is such a profile, or what is left of one, already.
+    #[error("there is a profile {name:?} already in {}; choose another name, or remove that one first", directory.display())]
+    ProfileExists {
+        /// Its name.
+        name: String,
+        /// Where it is.
+        directory: PathBuf,
+    },
+    /// Others can read a file that holds a key.
+    #[error("{} holds a private key and others can read it; run `chmod 600` on it, and think about whether the key is still secret", path.display())]
+    OpenKey {
+        /// Which file.
+        path: PathBuf,
+    },
 }

@@ -42,6 +42,38 @@ pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, ProfileE
     })
 }
 
+/// Reads a short text file that only its owner may read.
+///
+/// # Errors
+///
+/// [`ProfileError::OpenKey`] if others may, [`ProfileError::Corrupt`] if it is no short text,
+/// [`ProfileError::Io`] otherwise.
+pub fn read_private(path: &Path) -> Result<String, ProfileError> {
+    let metadata = fs::metadata(path).map_err(|source| io_error("read", path, source))?;
+    if is_open_to_others(&metadata) {
+        return Err(ProfileError::OpenKey { path: path.to_owned() });
+    }
+    let corrupt = |reason: String| ProfileError::Corrupt { path: path.to_owned(), reason };
+    if metadata.len() > MAX_FILE_LEN {
+        return Err(corrupt(format!("{} bytes is too long", metadata.len())));
+    }
+    let bytes = fs::read(path).map_err(|source| io_error("read", path, source))?;
+    String::from_utf8(bytes).map_err(|_| corrupt("not UTF-8 text".to_owned()))
+}
+
+/// Whether others than its owner may do anything with a file.
+#[must_use]
+pub fn is_open_to_others(metadata: &fs::Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0
+    }
+    #[cfg(not(unix))]
+    {
+        false
+    }
+}
+
 /// Writes a TOML file, readable by its owner only, replacing the old one in one step.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ use rand::CryptoRng;
 use serde::Deserialize;
 use serde::Serialize;
 use zeroize::Zeroize;
+use zeroize::Zeroizing;
 
 use crate::crypto::key::PrivateKey;
 
@@ -58,6 +59,30 @@ impl Identity {
                 path,
                 reason: "private_key is not a key in WIF form".to_owned(),
             }),
+        }
+    }
+
+    /// Reads a key from a file of its own: a key in WIF form, or an `identity.toml`.
+    ///
+    /// # Errors
+    ///
+    /// [`ProfileError::OpenKey`] if others can read the file, else as [`load`](Self::load).
+    pub fn from_key_file(path: &Path, name: &str) -> Result<Self, ProfileError> {
+        let name = checked_name(name)?;
+        let corrupt = |reason: &str| ProfileError::Corrupt {
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let mut text = Zeroizing::new(file::read_private(path)?);
+        if text.contains('=') {
+            text.zeroize();
+            let stored = file::read_toml::<Stored>(path)?;
+            let mut stored = stored.ok_or_else(|| corrupt("it is gone"))?;
+            *text = std::mem::take(&mut stored.private_key);
+        }
+        match PrivateKey::from_wif(text.trim()) {
+            Ok(key) => Ok(Self { name, key: Arc::new(key) }),
+            Err(_) => Err(corrupt("it holds no private key in WIF form")),
         }
     }
 

@@ -75,6 +75,16 @@ impl KnownKeys {
         }
     }
 
+    /// Reads again what other processes may have written.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load); what was known stays known then.
+    pub fn refresh(&mut self) -> Result<(), ProfileError> {
+        self.stored = file::read_toml(&self.path)?.unwrap_or_default();
+        Ok(())
+    }
+
     /// Remembers a key that is new or the same; never replaces one by another.
     ///
     /// # Errors
@@ -89,6 +99,12 @@ impl KnownKeys {
         let standing = self.standing(context, user);
         let better = standing == Standing::New || (verified && standing == Standing::Known);
         if better {
+            // Another process may have written meanwhile; what it knows stays known.
+            self.stored = file::read_toml(&self.path)?.unwrap_or_default();
+            if self.standing(context, user) == Standing::Changed {
+                return Ok(Standing::Changed);
+            }
+            let verified = verified || self.standing(context, user) == Standing::Verified;
             let users = self.stored.context.entry(context.0.clone()).or_default();
             let known = KnownKey { key: user.pub_key.clone(), verified };
             users.insert(user.user_id.0.clone(), known);

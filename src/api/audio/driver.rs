@@ -21,6 +21,7 @@ use crate::model::CallTiming;
 use crate::model::Level;
 use crate::model::StreamHandle;
 use crate::model::Timestamp;
+use crate::model::TrackStats;
 use crate::model::UserId;
 use crate::rtc::AudioSink;
 use crate::rtc::EncodedAudio;
@@ -62,6 +63,7 @@ enum Command {
     RemoveRoom(RoomToken, oneshot::Sender<()>),
     SetKeys(RoomToken, VersionedKeys),
     RoomAudio(RoomToken, oneshot::Sender<RoomAudio>),
+    Tracks(RoomToken, oneshot::Sender<Vec<TrackStats>>),
     Finish(oneshot::Sender<()>),
 }
 
@@ -159,6 +161,13 @@ impl AudioHandle {
     pub(in crate::api) async fn room_audio(&self, room: RoomToken) -> RoomAudio {
         let (reply, answer) = oneshot::channel();
         self.send(Command::RoomAudio(room, reply)).await;
+        answer.await.unwrap_or_default()
+    }
+
+    /// The incoming tracks of a room; none once the engine is gone.
+    pub(in crate::api) async fn tracks(&self, room: RoomToken) -> Vec<TrackStats> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Command::Tracks(room, reply)).await;
         answer.await.unwrap_or_default()
     }
 
@@ -299,6 +308,9 @@ impl AudioEngine {
             Command::SetKeys(room, keys) => mixdown.set_keys(room, keys),
             Command::RoomAudio(room, reply) => {
                 let _ = reply.send(mixdown.room_audio(room));
+            }
+            Command::Tracks(room, reply) => {
+                let _ = reply.send(mixdown.tracks(room));
             }
             Command::Finish(reply) => {
                 mixdown.finish();

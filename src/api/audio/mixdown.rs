@@ -29,6 +29,7 @@ use crate::model::SpeakerLevel;
 use crate::model::StreamHandle;
 use crate::model::StreamId;
 use crate::model::TrackId;
+use crate::model::TrackStats;
 use crate::model::UserId;
 
 use super::loss::Loss;
@@ -381,6 +382,35 @@ impl<S> Mixdown<S> {
             total.add(&track.receiver.stats());
         }
         total
+    }
+
+    /// The incoming tracks of a room, by stream.
+    pub(in crate::api) fn tracks(&self, room: RoomToken) -> Vec<TrackStats> {
+        let mut tracks: Vec<_> = self
+            .tracks
+            .iter()
+            .filter(|(key, _)| key.room == room)
+            .map(|(key, track)| {
+                let stats = track.receiver.stats();
+                TrackStats {
+                    user: track.user.clone(),
+                    stream: key.stream,
+                    line: key.mid.clone(),
+                    packets: stats.packets,
+                    lost: stats.lost,
+                    bytes: stats.bytes,
+                    concealed_ms: stats.concealed_ms,
+                    jitter_ms: stats.jitter_ms,
+                    dropped_unauthenticated: stats.dropped_unauthenticated,
+                    loss: track.loss.share(),
+                    level: stats.level,
+                    speaking: stats.speaking,
+                    muted: stats.muted,
+                }
+            })
+            .collect();
+        tracks.sort_by(|a, b| (a.stream, &a.line).cmp(&(b.stream, &b.line)));
+        tracks
     }
 
     /// What went wrong with a device since this was last asked.

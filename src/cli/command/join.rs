@@ -1,4 +1,4 @@
-//! `conclave join INVITE`: redeem, ask to be let in, wait, join.
+//! `conclave join INVITE`: redeem, ask to be let in, wait, join. `conclave join ROOM`: join.
 
 use std::time::Duration;
 use std::time::Instant;
@@ -11,6 +11,7 @@ use crate::api::Call;
 use crate::api::CallConfig;
 use crate::api::EventQueue;
 use crate::cli::admission;
+use crate::cli::args;
 use crate::cli::args::Global;
 use crate::cli::args::Join;
 use crate::cli::args::Screen;
@@ -29,6 +30,7 @@ use crate::model::EventKind;
 use crate::model::StreamRoom;
 use crate::model::UserWithPubKey;
 use crate::profile::Invite;
+use crate::profile::KnownBridge;
 use crate::profile::known_keys::Standing;
 
 use super::tui;
@@ -36,45 +38,78 @@ use super::tui;
 /// How often the request is repeated: the inviter may not have been there the first time.
 const ASK_EVERY: Duration = Duration::from_secs(3);
 
-/// Joins until the call is left.
+/// Joins until the call is left. An invite is for this machine's own profile; a room is one of
+/// the bridge that was chosen.
 pub async fn run(
-    paths: Paths,
+    (own, chosen): (Paths, Paths),
     global: &Global,
     sound: &Sound,
     screen: &Screen,
     join: &Join,
     output: Output,
 ) -> anyhow::Result<()> {
-    let invite: Invite = join.invite.parse()?;
-    if invite.expires <= clock::now() {
-        let text = "this invite has expired; ask the host for a new one";
-        return Err(Failure::new(Exit::Invite, text).into());
-    }
-    let profile = Profile::open(paths, global.name.as_deref())?;
-    let choice = Choice::new(sound, &profile.settings)?;
-    let session = Session::invited(profile, &invite).await?;
-    let room = match wait_for_admission(&session, &invite, output).await {
-        Ok(Some(room)) => room,
-        outcome => {
-            session.close().await;
-            return outcome.map(|_| ());
+    let (session, choice, room) = match join.invite.parse::<Invite>() {
+        Ok(invite) => {
+            global.remote.refuse_for("join INVITE")?;
+            if invite.expires <= clock::now() {
+                let text = "this invite has expired; ask the host for a new one";
+                return Err(Failure::new(Exit::Invite, text).into());
+            }
+            let profile = Profile::open(own, global.name.as_deref())?;
+            let choice = Choice::new(sound, &profile.settings)?;
+            let session = Session::invited(profile, &invite).await?;
+            match wait_for_admission(&session, &invite, output).await {
+                Ok(Some(room)) => (session, choice, room),
+                outcome => {
+                    session.close().await;
+                    return outcome.map(|_| ());
+                }
+            }
+        }
+        Err(error) => {
+            let known = !chosen.overrides.is_empty() || KnownBridge::load(&chosen.data)?.is_some();
+            if join.invite.starts_with("conclave:") || !known {
+                return Err(error.into());
+            }
+            let profile = Profile::open(chosen, global.name.as_deref())?;
+            let choice = Choice::new(sound, &profile.settings)?;
+            let session = Session::resume(profile).await?;
+            match session.expect_room(&join.invite).await {
+                Ok(room) => (session, choice, room),
+                Err(error) => {
+                    session.close().await;
+                    return Err(error);
+                }
+            }
         }
     };
-    if !join.headless.headless {
+    let result = meet(&session, room, choice, sound, screen, (&join.headless, output)).await;
+    session.close().await;
+    result
+}
+
+/// Takes part until the call is left.
+async fn meet(
+    session: &Session,
+    room: StreamRoom,
+    choice: Choice,
+    sound: &Sound,
+    screen: &Screen,
+    (headless, output): (&args::Headless, Output),
+) -> anyhow::Result<()> {
+    if !headless.headless {
         let start = tui::Start {
-            room: Some(room.stream_room_id.clone()),
+            room: Some(room.stream_room_id),
             invite: None,
             gate: None,
             choice,
             muted: sound.muted,
         };
-        let shown = tui::show(&session, screen, start).await;
-        session.close().await;
-        return shown;
+        return tui::show(session, screen, start).await;
     }
     let events = session.api.room_events(&room.stream_room_id);
     let joining_since = clock::now();
-    let call = join_call(&session, &room, &choice, sound.muted, output).await?;
+    let call = join_call(session, &room, &choice, sound.muted, output).await?;
     let headless = Headless {
         output,
         call,
@@ -83,11 +118,9 @@ pub async fn run(
         room: room.stream_room_id,
         gate: None,
         asks: false,
-        duration: join.headless.duration,
+        duration: headless.duration,
     };
-    let result = headless.run().await;
-    session.close().await;
-    result
+    headless.run().await
 }
 
 /// Joins the call of a room with the devices chosen, and says so.

@@ -1,4 +1,4 @@
-//! `conclave rooms list|create|show|delete`.
+//! `conclave rooms`: list, create, show, change and delete them.
 
 use serde_json::Value;
 use serde_json::json;
@@ -13,6 +13,8 @@ use crate::cli::session::Profile;
 use crate::cli::session::Session;
 use crate::model::StreamRoom;
 use crate::model::UserId;
+
+use super::members;
 
 /// Carries the command out on the bridge of last time, or the embedded one.
 pub async fn run(
@@ -61,7 +63,25 @@ async fn carry_out(session: &Session, command: &Rooms, output: Output) -> anyhow
                 format!("deleted {} ({})", room_meta::name(&room), room.stream_room_id)
             });
         }
+        Rooms::Members(wanted) => members::run(session, wanted, output).await?,
+        Rooms::Rename { room, new_name } => {
+            members::rename(session, room, new_name, output).await?;
+        }
+        Rooms::Policy { room, set } => members::policy(session, room, set, output).await?,
+        Rooms::Recording { room } => recording(session, room, output).await?,
     }
+    Ok(())
+}
+
+/// Tells whether a room is being recorded, as far as the bridge lets its members know.
+async fn recording(session: &Session, room: &str, output: Output) -> anyhow::Result<()> {
+    let room = session.expect_room(room).await?;
+    let name = room_meta::name(&room);
+    let line = json!({"event": "recording", "room": {"id": room.stream_room_id.as_str(),
+        "name": name}, "state": "unknown"});
+    output.result(&line, || {
+        format!("{name}: this bridge does not tell whether it records; those in the call are told")
+    });
     Ok(())
 }
 
@@ -74,7 +94,7 @@ async fn people(session: &Session, room: &StreamRoom) -> Option<Vec<UserId>> {
     Some(users)
 }
 
-fn describe(event: &str, room: &StreamRoom, people: Option<&[UserId]>) -> Value {
+pub(super) fn describe(event: &str, room: &StreamRoom, people: Option<&[UserId]>) -> Value {
     let texts = |users: &[UserId]| users.iter().map(|user| user.0.clone()).collect::<Vec<_>>();
     json!({"event": event, "id": room.stream_room_id.as_str(), "name": room_meta::name(room),
         "users": texts(&room.users), "managers": texts(&room.managers), "version": room.version,

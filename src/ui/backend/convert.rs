@@ -1,27 +1,18 @@
 //! From the words of the library to those of the screen.
 
-use serde::Deserialize;
-use serde::Serialize;
-
 use crate::api::ApiError;
 use crate::api::Person;
 use crate::model::AudioLevels;
 use crate::model::StreamRoom;
+use crate::profile::room_meta;
 use crate::ui::event::Fault;
 use crate::ui::event::Participant;
 use crate::ui::event::RoomInfo;
 
-/// Private metadata of a room.
-#[derive(Serialize, Deserialize)]
-struct Meta {
-    name: String,
-}
-
 /// A room as the list shows it. One that does not verify has no name but its id.
 pub(super) fn room_info(room: &StreamRoom) -> RoomInfo {
     let verified = room.status_code == 0;
-    let meta = serde_json::from_slice::<Meta>(&room.private_meta).ok();
-    let name = meta.map(|meta| meta.name).filter(|name| verified && !name.trim().is_empty());
+    let name = room_meta::name(&room.private_meta).filter(|_| verified);
     RoomInfo {
         id: room.stream_room_id.clone(),
         name: name.unwrap_or_else(|| room.stream_room_id.0.clone()),
@@ -30,11 +21,6 @@ pub(super) fn room_info(room: &StreamRoom) -> RoomInfo {
         closed: room.closed,
         verified,
     }
-}
-
-/// Private metadata that holds a name.
-pub(super) fn room_meta(name: &str) -> Vec<u8> {
-    serde_json::to_vec(&Meta { name: name.to_owned() }).unwrap_or_default()
 }
 
 /// Everybody in a call; who is muted is only known from the levels.

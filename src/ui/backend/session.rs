@@ -27,6 +27,7 @@ use crate::model::StreamRoomId;
 use crate::model::UserId;
 use crate::model::UserInfo;
 use crate::model::UserWithPubKey;
+use crate::profile::room_meta;
 use crate::ui::effect::AdmissionDecision;
 use crate::ui::effect::DeviceChoice;
 use crate::ui::effect::Effect;
@@ -450,11 +451,16 @@ impl Shared {
         if members == Members::Everybody {
             all.extend(others.into_iter().filter(trusted));
         }
+        let private_meta = room_meta::encode(name).map_err(|error| Fault {
+            what: "The room was not created".to_owned(),
+            why: error.to_string(),
+            remedy: "n opens the form again.".to_owned(),
+        })?;
         let new = NewStreamRoom {
             context_id: self.context.clone(),
             users: all,
             managers: me,
-            private_meta: convert::room_meta(name),
+            private_meta,
             ..NewStreamRoom::default()
         };
         let id = self.streams.create_stream_room(&new).await.map_err(what)?;

@@ -2,5 +2,8 @@
 
 mod bad_input;
 mod bridge;
+mod doctor;
 mod durable;
+mod profile;
 mod screen;
+mod watch;

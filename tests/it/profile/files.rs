@@ -6,11 +6,13 @@ use conclave::model::ContextId;
 use conclave::model::UserWithPubKey;
 use conclave::profile::Identity;
 use conclave::profile::KnownKeys;
+use conclave::profile::KnownRooms;
 use conclave::profile::ProfileError;
 use conclave::profile::Settings;
 use conclave::profile::file::DirLock;
 use conclave::profile::identity::checked_name;
 use conclave::profile::known_keys::Standing;
+use conclave::profile::known_rooms::Acquaintance;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -100,4 +102,58 @@ fn one_process_at_a_time_holds_a_directory() {
     assert!(matches!(DirLock::acquire(directory.path()), Err(ProfileError::Locked { .. })));
     drop(held);
     DirLock::acquire(directory.path()).unwrap();
+}
+
+#[test]
+fn two_processes_that_learn_keys_forget_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let context = ContextId::from("c");
+    let user = |name: &str| UserWithPubKey { user_id: name.into(), pub_key: format!("k-{name}") };
+    let mut one = KnownKeys::load(directory.path()).unwrap();
+    let mut other = KnownKeys::load(directory.path()).unwrap();
+    one.remember(&context, &user("ana"), true).unwrap();
+    other.remember(&context, &user("ben"), true).unwrap();
+    other.remember(&context, &user("ana"), false).unwrap();
+    let known = KnownKeys::load(directory.path()).unwrap();
+    for name in ["ana", "ben"] {
+        assert_eq!(known.standing(&context, &user(name)), Standing::Verified, "{name}");
+    }
+}
+
+#[test]
+fn a_room_is_known_again_by_the_next_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let context = ContextId::from("c");
+    let mut one = KnownRooms::load(directory.path()).unwrap();
+    let mut other = KnownRooms::load(directory.path()).unwrap();
+    assert_eq!(one.meet(&context, &"r".into(), &[1; 32]), Acquaintance::New);
+    assert_eq!(one.meet(&context, &"r".into(), &[2; 32]), Acquaintance::Another);
+    one.flush().unwrap();
+    other.meet(&context, &"s".into(), &[3; 32]);
+    other.meet(&context, &"r".into(), &[4; 32]);
+    other.flush().unwrap();
+    let mut known = KnownRooms::load(directory.path()).unwrap();
+    let cases = [
+        ("r", 1, Acquaintance::Same),
+        ("r", 4, Acquaintance::Another),
+        ("s", 3, Acquaintance::Same),
+    ];
+    for (room, anchor, expected) in cases {
+        assert_eq!(known.meet(&context, &room.into(), &[anchor; 32]), expected, "{room} {anchor}");
+    }
+    assert_eq!(known.meet(&ContextId::from("d"), &"r".into(), &[4; 32]), Acquaintance::New);
+}
+
+#[test]
+fn invented_rooms_do_not_wash_out_known_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let context = ContextId::from("c");
+    let mut known = KnownRooms::load(directory.path()).unwrap();
+    known.meet(&context, &"r".into(), &[1; 32]);
+    for number in 0..20_000 {
+        known.meet(&context, &format!("{number:024x}").into(), &[2; 32]);
+    }
+    known.flush().unwrap();
+    let mut known = KnownRooms::load(directory.path()).unwrap();
+    assert_eq!(known.meet(&context, &"r".into(), &[2; 32]), Acquaintance::Another);
 }

@@ -1,5 +1,6 @@
 //! What tests share: real processes, real sound cards and terminals, and ears to judge sound by.
 
+pub mod bridge;
 pub mod process;
 pub mod tmux;
 pub mod wait;

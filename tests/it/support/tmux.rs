@@ -35,6 +35,12 @@ impl Terminal {
         terminal
     }
 
+    /// Writes everything that the terminal gets from now on to a file, byte for byte.
+    pub fn record(&self, file: &std::path::Path) {
+        let command = format!("cat > {}", file.display());
+        assert!(self.tmux(&["pipe-pane", "-o", &command]).status.success());
+    }
+
     /// Types text and Enter.
     pub fn run(&self, line: &str) {
         self.tmux(&["send-keys", "-l", line]);

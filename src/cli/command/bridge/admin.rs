@@ -85,9 +85,12 @@ fn running(paths: &Paths) -> anyhow::Result<Stored> {
         return Ok(stored);
     }
     match (Hosting::load(&paths.data)?, KnownBridge::load(&paths.data)?) {
-        (Some(hosting), Some(known)) if known.embedded => Ok(Stored {
-            url: known.url,
-            bridge_key: known.bridge_key,
+        (
+            Some(hosting),
+            Some(KnownBridge { url, bridge_key: Some(bridge_key), embedded: true, .. }),
+        ) => Ok(Stored {
+            url,
+            bridge_key,
             api_key_id: hosting.api_key_id,
             api_key_secret: hosting.api_key_secret,
         }),
