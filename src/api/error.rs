@@ -64,6 +64,12 @@ pub enum ApiError {
     /// The transport failed, or the bridge refused; [`ApiError::code`] tells its code.
     #[error(transparent)]
     Net(#[from] NetError),
+    /// Only our own bridge does this; official ones don't.
+    #[error("this bridge does not {what}: it is an official one, or an older one of ours")]
+    NotOffered {
+        /// What it was asked to do.
+        what: &'static str,
+    },
     /// The bridge answered a call with something of another shape.
     #[error("the bridge answered {method} with something unexpected: {reason}")]
     UnexpectedAnswer {

@@ -186,7 +186,9 @@ pub(crate) const fn room_of(kind: &EventKind) -> Option<&StreamRoomId> {
         | EventKind::StreamUnpublished { room, .. }
         | EventKind::RemoteStreamsChanged { room, .. }
         | EventKind::StreamSubscriptionsChanged { room, .. }
-        | EventKind::StreamRoomCustom { room, .. } => Some(room),
+        | EventKind::StreamRoomCustom { room, .. }
+        | EventKind::StreamRoomRecordingStarted { room, .. }
+        | EventKind::StreamRoomRecordingStopped { room, .. } => Some(room),
         EventKind::StreamPublished(data) => Some(&data.stream_room_id),
         _ => None,
     }

@@ -25,6 +25,7 @@ mod peer_watch;
 mod presence;
 mod publish;
 mod query;
+mod recording;
 mod room;
 mod room_event;
 mod room_state;

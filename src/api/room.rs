@@ -15,6 +15,7 @@ use crate::crypto::dio::Origin;
 use crate::crypto::dio::Place;
 use crate::crypto::dio::RandomId;
 use crate::crypto::frame::FrameKeys;
+use crate::crypto::frame::MediaKey;
 use crate::crypto::hash;
 use crate::crypto::key::PrivateKey;
 use crate::crypto::key::PublicKey;
@@ -29,6 +30,7 @@ use crate::crypto::room_key::OpenedKey;
 use crate::model::ContainerPolicy;
 use crate::model::ContextId;
 use crate::model::KeyId;
+use crate::model::RecordingEncKey;
 use crate::model::ResourceId;
 use crate::model::StreamRoom;
 use crate::model::StreamRoomId;
@@ -144,6 +146,12 @@ impl Trusted {
     /// The key in force.
     pub(super) fn current_key(&self) -> Option<&ContainerKey> {
         self.keys().map(|opened| &opened.key).find(|key| key.id == self.current)
+    }
+
+    /// The keys of everything that was ever sealed in the room.
+    pub(super) fn recording_keys(&self) -> Vec<RecordingEncKey> {
+        let keys = room_key::media_keys(&self.keys).into_iter();
+        keys.map(|MediaKey { id, key }| RecordingEncKey { id, key }).collect()
     }
 
     /// The keys for media: the current one seals, all of them open.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::bridge::recording::RecordingLimits;
 use crate::bridge::sfu::Tap;
 use crate::model::Secret;
 
@@ -40,6 +41,8 @@ pub struct BridgeConfig {
     pub metrics: Option<SocketAddr>,
     /// Bounds.
     pub limits: BridgeLimits,
+    /// Bounds on recordings, which are kept in `data_dir`; a volatile bridge does not record.
+    pub recording: RecordingLimits,
     /// Sees every media payload; for tests that prove what the server can know.
     pub tap: Option<Tap>,
 }
@@ -104,6 +107,7 @@ impl BridgeConfig {
             close_empty_rooms: false,
             metrics: None,
             limits: BridgeLimits::default(),
+            recording: RecordingLimits::default(),
             tap: None,
         }
     }

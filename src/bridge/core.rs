@@ -24,11 +24,15 @@ use super::metrics::Metrics;
 use super::notify::Notifier;
 use super::notify::SocketId;
 use super::presence::PresenceBook;
+use super::recording::EndReason;
+use super::recording::Recorder;
 use super::rpc::Answer;
+use super::service::MediaCommand;
 use super::service::Notice;
 use super::service::Outcome;
 use super::service::ServiceError;
 use super::service::media_event;
+use super::service::recording;
 use super::service::stream;
 use super::service::stream::Audience;
 use super::session::LoginId;
@@ -57,6 +61,8 @@ pub struct Core {
     pub presence: PresenceBook,
     /// Who is in which room.
     pub media: Media,
+    /// Writes rooms to the disk.
+    pub recorder: Recorder,
     /// Tokens of the management API.
     pub authority: Authority,
     /// Bytes held for connections.
@@ -74,7 +80,13 @@ pub struct Core {
 impl Core {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(config: BridgeConfig, store: Store, identity: PrivateKey, media: Media) -> Self {
+    pub fn new(
+        config: BridgeConfig,
+        store: Store,
+        identity: PrivateKey,
+        media: Media,
+        recorder: Recorder,
+    ) -> Self {
         let identity = ServerIdentity {
             key: identity,
             host: config.host.clone(),
@@ -92,6 +104,7 @@ impl Core {
             identity,
             presence: PresenceBook::default(),
             media,
+            recorder,
             authority: Authority::default(),
             ended: CancellationToken::new(),
             sockets: AtomicU64::new(0),
@@ -189,8 +202,41 @@ impl Core {
             for (_, departure) in self.media.carry_out(command).await {
                 notices.extend(self.departed(&departure).await);
             }
+            if let MediaCommand::EndRoom(room) = command {
+                notices.extend(self.end_recordings(room).await);
+            }
         }
         Answer { reply: outcome.reply, notices, turn: None }
+    }
+
+    /// Ends the recording of a room. What members are told, or `None` if there was nothing to
+    /// end.
+    pub async fn stop_recording(
+        &self,
+        room: &StreamRoomId,
+        reason: EndReason,
+    ) -> Option<Vec<Notice>> {
+        // First the source: what came before this is in the recording, and nothing after it.
+        // An SFU that is gone sends nothing either.
+        drop(self.media.sfu.record(room, None).await);
+        let ended = self.recorder.end(room, reason).await?;
+        let audience = self.audience(room).await.ok().flatten();
+        let told = |audience| vec![recording::stopped(&audience, &ended.id, reason.as_str())];
+        Some(audience.map_or_else(Vec::new, told))
+    }
+
+    /// A room was closed or deleted: its recording ends, and goes with it if it is gone.
+    async fn end_recordings(&self, room: &StreamRoomId) -> Vec<Notice> {
+        let notices = self.stop_recording(room, EndReason::Room).await.unwrap_or_default();
+        // Nobody can read recordings without the keys that were deleted with the room.
+        if matches!(self.audience(room).await, Ok(None)) {
+            for recording in self.recorder.list(room) {
+                if let Err(error) = self.recorder.remove(&recording.id).await {
+                    tracing::warn!(recording = %recording.id, %error, "a recording stays behind");
+                }
+            }
+        }
+        notices
     }
 
     /// What members are told when somebody is gone.

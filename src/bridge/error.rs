@@ -32,6 +32,9 @@ pub enum BridgeError {
     /// The media port can't be used.
     #[error("cannot open the media port: {0}")]
     Media(#[from] SfuError),
+    /// The recordings can't be read, or their thread not be started.
+    #[error("cannot use the recordings: {0}")]
+    Recordings(io::Error),
     /// The stored identity key is not readable.
     #[error("the bridge's identity key in the database is damaged; restore it from a backup")]
     Identity,

@@ -1,14 +1,17 @@
 //! Starting and ending a bridge.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use super::config::BridgeConfig;
 use super::core::Core;
@@ -18,9 +21,13 @@ use super::media::Media;
 use super::metrics;
 use super::metrics_port;
 use super::presence;
+use super::recording::EndReason;
+use super::recording::Ended;
+use super::recording::Recorder;
 use super::service::ServiceError;
 use super::service::media_event;
 use super::service::provision;
+use super::service::recording;
 use super::sfu::Sfu;
 use super::sfu::SfuConfig;
 use super::sfu::SfuEvent;
@@ -33,9 +40,14 @@ use super::store::Tx;
 use crate::crypto::key::PrivateKey;
 use crate::crypto::key::PublicKey;
 use crate::model::Secret;
+use crate::model::StreamRoomId;
 
 /// How long the end of a bridge waits for calls that are under way.
 const SHUTDOWN: Duration = Duration::from_secs(5);
+/// Where recordings are kept within the data directory.
+const RECORDINGS: &str = "recordings";
+/// How often recordings are asked whether anybody is still there to be recorded.
+const LOOK_AT_RECORDINGS: Duration = Duration::from_secs(1);
 /// Where the identity key is kept in the store.
 const IDENTITY: &str = "identity";
 
@@ -79,7 +91,8 @@ impl Bridge {
         let metrics_addr = metrics.as_ref().and_then(|socket| socket.local_addr().ok());
         let (sfu, events) = start_sfu(&config, local_addr).await?;
         let media = Media::new(sfu, config.close_empty_rooms);
-        let core = Arc::new(Core::new(config, store, identity, media));
+        let (recorder, ended) = open_recorder(&config).await?;
+        let core = Arc::new(Core::new(config, store, identity, media, recorder));
         let mut tasks = JoinSet::new();
         if let Some(socket) = metrics {
             tasks.spawn(metrics_port::run(Arc::clone(&core), socket));
@@ -90,6 +103,7 @@ impl Bridge {
         tasks.spawn(Listener::new(Arc::clone(&core), socket).run());
         tasks.spawn(presence_loop(Arc::clone(&core)));
         tasks.spawn(media_loop(Arc::clone(&core), events));
+        tasks.spawn(recording_loop(Arc::clone(&core), ended));
         tracing::info!(%local_addr, "bridge started");
         Ok(BridgeHandle { core, tasks, local_addr, metrics_addr })
     }
@@ -107,6 +121,15 @@ async fn bind_metrics(address: Option<SocketAddr>) -> Result<Option<TcpListener>
     let Some(address) = address else { return Ok(None) };
     let socket = TcpListener::bind(address).await;
     socket.map(Some).map_err(|source| BridgeError::Metrics { address, source })
+}
+
+async fn open_recorder(
+    config: &BridgeConfig,
+) -> Result<(Recorder, mpsc::Receiver<Ended>), BridgeError> {
+    let root = (!config.volatile).then(|| config.data_dir.join(RECORDINGS));
+    let limits = config.recording.clone();
+    let opened = tokio::task::spawn_blocking(move || Recorder::open(root, limits)).await;
+    opened.unwrap_or_else(|error| Err(error.into())).map_err(BridgeError::Recordings)
 }
 
 async fn load_identity(store: &Store) -> Result<PrivateKey, BridgeError> {
@@ -233,6 +256,7 @@ impl BridgeHandle {
             tracing::warn!("some calls did not end in time");
         }
         self.core.media.sfu.shutdown().await;
+        self.core.recorder.shutdown().await;
         self.core.store.shutdown().await;
         tracing::info!("bridge ended");
     }
@@ -294,6 +318,41 @@ async fn tell_presence(core: &Core) {
         core.store.write(move |tx| presence::record(tx, &recorded)).await.unwrap_or_default();
     core.presence.told(&changes);
     core.notifier.fan_out(&notices, core.now());
+}
+
+/// Tells of recordings that ended by themselves, and ends those of deserted rooms.
+async fn recording_loop(core: Arc<Core>, mut ended: mpsc::Receiver<Ended>) {
+    let mut look = tokio::time::interval(LOOK_AT_RECORDINGS);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut deserted: HashMap<StreamRoomId, Instant> = HashMap::new();
+    loop {
+        tokio::select! {
+            () = core.ended.cancelled() => return,
+            Some(ended) = ended.recv() => {
+                drop(core.media.sfu.record(&ended.room, None).await);
+                if let Ok(Some(audience)) = core.audience(&ended.room).await {
+                    let reason = ended.reason.as_str();
+                    let notice = recording::stopped(&audience, &ended.recording, reason);
+                    core.notifier.fan_out(&[notice], core.now());
+                }
+            }
+            _ = look.tick() => {
+                let rooms = core.recorder.rooms();
+                deserted.retain(|room, _| rooms.contains(room));
+                for room in rooms {
+                    if core.media.has_people(&room) {
+                        deserted.remove(&room);
+                        continue;
+                    }
+                    let since = deserted.entry(room.clone()).or_insert_with(Instant::now);
+                    if since.elapsed() >= core.recorder.limits().empty {
+                        let notices = core.stop_recording(&room, EndReason::Empty).await;
+                        core.notifier.fan_out(&notices.unwrap_or_default(), core.now());
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Tells what the SFU reports.

@@ -160,6 +160,12 @@ impl Media {
             .map(|(id, _)| id.clone())
     }
 
+    /// Whether anybody is in the room.
+    #[must_use]
+    pub fn has_people(&self, room: &StreamRoomId) -> bool {
+        self.state().participants.get(room).is_some_and(|people| !people.is_empty())
+    }
+
     /// Everybody else in the room.
     #[must_use]
     pub fn others(&self, client: ClientId, room: &StreamRoomId) -> Vec<ClientId> {

@@ -10,6 +10,7 @@ use clap::Subcommand;
 use clap::ValueEnum;
 
 use crate::cli::command::bridge::args::Bridge as BridgeCommand;
+use crate::media::recording::SoundFormat;
 
 use super::remote::Remote;
 use super::watch::Rule;
@@ -119,6 +120,13 @@ pub enum Command {
     },
     /// Check bridge, network, sound, terminal and files, and say what to fix
     Doctor(Doctor),
+    /// Have the bridge record a room, sealed as it is; everybody in it is told
+    Record(Record),
+    /// List, export or delete recordings of your rooms
+    Recordings {
+        #[command(subcommand)]
+        command: Recordings,
+    },
     /// List the sound devices
     Devices,
     /// Show your name and key fingerprint
@@ -295,6 +303,57 @@ pub struct Doctor {
     /// Room to try media in [default: a room made for it and deleted again]
     #[arg(long, value_name = "ROOM")]
     pub room: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Record {
+    /// Name or id of the room
+    pub room: String,
+    /// End the recording
+    #[arg(long)]
+    pub stop: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Recordings {
+    /// The recordings of a room, or of all your rooms
+    List {
+        /// Name or id of the room
+        room: Option<String>,
+    },
+    /// Decrypt a recording: one file per track, all of which start together
+    Export {
+        /// Its id as listed, or a room, whose last recording is meant
+        recording: String,
+        /// Directory for the files [default: recording-ID]
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// What sound becomes; video becomes IVF, messages JSON lines
+        #[arg(long, value_enum, default_value_t = SoundFile::Wav)]
+        format: SoundFile,
+    },
+    /// Delete a recording from the bridge, for everybody
+    Delete {
+        /// Its id, as listed
+        recording: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SoundFile {
+    /// 48 kHz, 16 bits, mono
+    Wav,
+    /// Opus as it was sent
+    Ogg,
+}
+
+impl From<SoundFile> for SoundFormat {
+    fn from(file: SoundFile) -> Self {
+        match file {
+            SoundFile::Wav => Self::Wav,
+            SoundFile::Ogg => Self::Ogg,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]

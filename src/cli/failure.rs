@@ -129,7 +129,7 @@ fn of_code(code: i64, error: &NetError) -> (Exit, String) {
 
 fn of_bridge(error: &BridgeError) -> (Exit, String) {
     let exit = match error {
-        BridgeError::Store(_) | BridgeError::Identity => Exit::Data,
+        BridgeError::Store(_) | BridgeError::Identity | BridgeError::Recordings(_) => Exit::Data,
         _ => Exit::Listen,
     };
     let advice = match error {

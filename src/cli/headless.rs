@@ -194,6 +194,16 @@ fn describe(kind: &EventKind, room: &StreamRoomId) -> Option<Value> {
         EventKind::StreamRoomDeleted(at) if at == room => {
             json!({"event": "room_deleted", "text": "the room was deleted"})
         }
+        EventKind::StreamRoomRecordingStarted { room: at, recording, user } if at == room => {
+            json!({"event": "recording_started", "recording": recording.as_str(),
+                "user": user.as_str(),
+                "text": format!("{} has this room recorded", clean(user.as_str()))})
+        }
+        EventKind::StreamRoomRecordingStopped { room: at, recording, reason } if at == room => {
+            json!({"event": "recording_stopped", "recording": recording.as_str(),
+                "reason": clean(reason),
+                "text": format!("this room is no longer recorded ({})", clean(reason))})
+        }
         EventKind::Connected => json!({"event": "connected", "text": "connected again"}),
         EventKind::Disconnected { reason } => {
             json!({"event": "disconnected", "message": clean(reason),

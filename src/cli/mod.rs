@@ -7,6 +7,7 @@ pub mod command;
 mod devices;
 mod doctor;
 pub mod exit;
+mod export;
 mod failure;
 mod gate;
 mod headless;

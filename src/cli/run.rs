@@ -99,6 +99,12 @@ async fn dispatch(arguments: Arguments, paths: Paths, output: Output) -> anyhow:
         Some(Command::Bridge { command }) => {
             command::bridge::run(own, &global, command, output).await
         }
+        Some(Command::Record(record)) => {
+            command::record::run(paths, &global, &record, output).await
+        }
+        Some(Command::Recordings { command }) => {
+            command::recordings::run(paths, &global, &command, output).await
+        }
         Some(Command::Identity) => command::identity::run(paths, &global, output),
         // Answered before the runtime was made.
         Some(Command::Devices | Command::Completions { .. } | Command::Man) => Ok(()),

@@ -2,6 +2,7 @@
 
 use super::context::UserWithPubKey;
 use super::id::ContextId;
+use super::id::RecordingId;
 use super::id::StreamId;
 use super::id::StreamRoomId;
 use super::id::SubscriptionId;
@@ -92,6 +93,24 @@ pub enum EventKind {
         subscribed: bool,
         /// To or from what.
         subscriptions: Vec<StreamSubscription>,
+    },
+    /// The bridge records the room from now on.
+    StreamRoomRecordingStarted {
+        /// The room.
+        room: StreamRoomId,
+        /// The recording.
+        recording: RecordingId,
+        /// Who wanted it.
+        user: UserId,
+    },
+    /// The bridge no longer records the room.
+    StreamRoomRecordingStopped {
+        /// The room.
+        room: StreamRoomId,
+        /// The recording.
+        recording: RecordingId,
+        /// Why: `stopped` by somebody, `size`, `disk`, `empty` and so on.
+        reason: String,
     },
     /// A user was added to a Context.
     ContextUserAdded {

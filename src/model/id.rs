@@ -67,6 +67,8 @@ text_id! {
     SubscriptionId;
     /// A track of a published stream: the `mid` of the publisher's m-line.
     TrackId;
+    /// A recording that a bridge made: 24 hex digits.
+    RecordingId;
     /// A track staged on a local stream handle; never on the wire.
     LocalTrackId;
 }

@@ -17,6 +17,7 @@ pub mod mux;
 pub mod notification;
 pub mod pson;
 pub mod record;
+pub mod recording;
 pub mod rpc;
 pub mod subscription;
 pub mod url;

@@ -9,6 +9,7 @@ use tokio::sync::OwnedMutexGuard;
 use super::context;
 use super::params;
 use super::params::Params;
+use super::recording;
 use super::stream;
 use super::stream_room;
 use crate::bridge::core::Core;
@@ -79,7 +80,8 @@ pub async fn dispatch(
         "unsubscribeFromChannels" => unsubscribe(core, peer, params),
         "unsubscribeFromChannel" => unsubscribe_one(core, peer, params),
         _ => {
-            let known = method.starts_with("context.") || method.starts_with("stream.");
+            let known = ["context.", "stream.", "recording."];
+            let known = known.iter().any(|module| method.starts_with(module));
             let caller = match &peer.identity {
                 Some(caller) => caller.clone(),
                 None if known => return Err(ServiceError::AccessDenied),
@@ -148,6 +150,7 @@ async fn dispatch_user(
         "stream.streamAcceptOffer" => stream::accept_offer(core, peer, caller, params).await,
         "stream.streamSetNewOffer" => stream::set_new_offer(core, peer, caller, params).await,
         "stream.streamTrickle" => stream::trickle(core, peer, caller, params).await,
+        own if own.starts_with("recording.") => recording::call(core, caller, own, params).await,
         "stream.streamGetTurnCredentials" => stream::turn_credentials(core, &caller, params),
         _ => Err(ServiceError::MethodNotFound),
     }

@@ -5,6 +5,7 @@ pub mod dispatch;
 pub mod management;
 mod management_stream;
 pub mod params;
+pub mod recording;
 pub mod stream;
 pub mod stream_room;
 

@@ -14,10 +14,13 @@ use super::params::Params;
 use crate::bridge::core::Core;
 use crate::bridge::media::Participant;
 use crate::bridge::media::ROOMS_PER_CLIENT;
+use crate::bridge::recording::EndReason;
+use crate::bridge::recording::Wish;
 use crate::bridge::service::Caller;
 use crate::bridge::service::Notice;
 use crate::bridge::service::ServiceError;
 use crate::bridge::service::media_event;
+use crate::bridge::service::recording;
 use crate::bridge::service::stream;
 use crate::bridge::service::stream::Audience;
 use crate::bridge::service::stream_room;
@@ -147,8 +150,12 @@ async fn enter(turn: &Turn<'_>, function: &'static str) -> Result<Vec<Notice>, S
         still?;
         return Err(ServiceError::WebSocketOnly);
     }
-    let audience = turn.audience().await?;
-    Ok(audience.map_or_else(Vec::new, |audience| media_event::joined(&audience, &user, stream)))
+    let Some(audience) = turn.audience().await? else { return Ok(Vec::new()) };
+    let mut notices = media_event::joined(&audience, &user, stream);
+    // Whoever comes later has not heard it.
+    let running = turn.core.recorder.running(turn.room());
+    notices.extend(running.map(|running| recording::under_way(&audience, &running, turn.client)));
+    Ok(notices)
 }
 
 /// `stream.streamRoomJoin`.
@@ -214,7 +221,7 @@ pub async fn list(core: &Core, caller: Caller, raw: Value) -> Result<Answer, Ser
     Ok(Answer::quiet(json!({"list": list})))
 }
 
-/// `stream.streamRoomEnableRecording`: checked like elsewhere, then refused.
+/// `stream.streamRoomEnableRecording`: for present and future publishers of the room.
 pub async fn enable_recording(
     core: &Core,
     peer: &Peer,
@@ -227,10 +234,25 @@ pub async fn enable_recording(
     let turn = turn(core, peer, caller, room, "stream/streamRoomEnableRecording").await?;
     turn.access.require("update")?;
     turn.participant().ok_or(ServiceError::NoMainSession)?;
-    Err(ServiceError::Media {
-        code: code::MEDIA_SERVER_ERROR,
-        message: "This server does not record; members can record what they receive".to_owned(),
-    })
+    let refused = |message: String| ServiceError::Media { code: code::MEDIA_SERVER_ERROR, message };
+    let wish = Wish {
+        id: core.new_id().into(),
+        room: turn.room().clone(),
+        user: turn.access.member.user.user.clone(),
+        now: core.now(),
+    };
+    let begun = core.recorder.begin(wish).await.map_err(|error| refused(error.to_string()))?;
+    let Some(sink) = begun.sink else { return Ok(turn.done(json!("OK"), Vec::new())) };
+    if let Err(error) = core.media.sfu.record(turn.room(), Some(sink)).await {
+        core.recorder.end(turn.room(), EndReason::Failed).await;
+        return Err(media_error(&error));
+    }
+    let running = core.recorder.running(turn.room());
+    let notices = match (turn.audience().await?, running) {
+        (Some(audience), Some(running)) => vec![recording::started(&audience, &running)],
+        _ => Vec::new(),
+    };
+    Ok(turn.done(json!("OK"), notices))
 }
 
 fn description(params: &mut Params, key: &str, kind: &'static str) -> Result<String, ServiceError> {

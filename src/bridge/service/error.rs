@@ -135,6 +135,9 @@ pub enum ServiceError {
     /// An invitation was refused; the text says why.
     #[error("{0}")]
     Invite(InviteRefusal),
+    /// Something about recordings was refused; the text says why.
+    #[error("{0}")]
+    Recording(RecordingRefusal),
     /// Too many failures from this address.
     #[error("Too many attempts, try again later")]
     TooManyAttempts,
@@ -167,6 +170,31 @@ pub enum InviteRefusal {
     /// As many keys as it was for have redeemed it.
     #[error("this invitation is used up")]
     UsedUp,
+}
+
+/// Why something about recordings was refused. Codes are our own, next to those of the bridge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordingRefusal {
+    /// There is nothing to stop.
+    #[error("the room is not being recorded")]
+    NotRunning,
+    /// No such recording, or no such track.
+    #[error("there is no such recording")]
+    Unknown,
+    /// It can't be removed yet.
+    #[error("the recording is still running; stop it first")]
+    StillRunning,
+    /// No space.
+    #[error("the bridge has no space left for recordings")]
+    DiskFull,
+    /// As many as may be.
+    #[error(
+        "there are as many recordings as this bridge allows; delete some, or stop another room's"
+    )]
+    TooMany,
+    /// This bridge does not record.
+    #[error("this bridge keeps nothing on disk, so it can't record")]
+    Unavailable,
 }
 
 impl ServiceError {
@@ -227,6 +255,14 @@ impl ServiceError {
             },
             Self::TooManyAttempts | Self::TooManyCalls => 0x6f06,
             Self::TooManyRooms => 0x6f08,
+            Self::Recording(refusal) => match refusal {
+                RecordingRefusal::NotRunning => 0x6f11,
+                RecordingRefusal::Unknown => 0x6f12,
+                RecordingRefusal::StillRunning => 0x6f13,
+                RecordingRefusal::DiskFull => 0x6f14,
+                RecordingRefusal::TooMany => 0x6f15,
+                RecordingRefusal::Unavailable => 0x6f16,
+            },
         }
     }
 

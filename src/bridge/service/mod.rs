@@ -12,10 +12,12 @@ pub mod media_event;
 pub mod outcome;
 pub mod policy;
 pub mod provision;
+pub mod recording;
 pub mod stream;
 pub mod stream_room;
 pub mod user;
 
+pub use error::RecordingRefusal;
 pub use error::ServiceError;
 pub use outcome::Caller;
 pub use outcome::MediaCommand;

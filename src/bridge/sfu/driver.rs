@@ -205,6 +205,10 @@ impl Driver {
             Command::RemoveRoom(room, reply) => {
                 let _ = reply.send(hub.remove_room(&room, now));
             }
+            Command::Record(room, sink, reply) => {
+                hub.record(&room, sink);
+                let _ = reply.send(());
+            }
             Command::Stats(reply) => {
                 let _ = reply.send(hub.stats());
             }

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use super::config::SfuConfig;
 use super::driver;
 use super::error::SfuError;
+use super::record::RecordSink;
 use super::stats::SfuStats;
 use crate::model::SessionId;
 use crate::model::StreamId;
@@ -176,6 +177,7 @@ pub(super) enum Command {
     LeaveAll(ClientId, Reply<Vec<Departure>>),
     List(StreamRoomId, Reply<Vec<StreamInfo>>),
     RemoveRoom(StreamRoomId, Reply<Vec<ClientId>>),
+    Record(StreamRoomId, Option<RecordSink>, Reply<()>),
     Stats(Reply<SfuStats>),
     Shutdown,
 }
@@ -360,6 +362,20 @@ impl SfuHandle {
     /// [`SfuError::Closed`].
     pub async fn remove_room(&self, room: &StreamRoomId) -> Result<Vec<ClientId>, SfuError> {
         self.ask(|reply| Command::RemoveRoom(room.clone(), reply)).await
+    }
+
+    /// Hands everything that is published in a room, now and later, to `sink`; `None` ends it:
+    /// once this has returned, nothing more comes.
+    ///
+    /// # Errors
+    ///
+    /// [`SfuError::Closed`].
+    pub async fn record(
+        &self,
+        room: &StreamRoomId,
+        sink: Option<RecordSink>,
+    ) -> Result<(), SfuError> {
+        self.ask(|reply| Command::Record(room.clone(), sink, reply)).await
     }
 
     /// Counters since the start.

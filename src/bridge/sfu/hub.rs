@@ -21,6 +21,7 @@ use super::handle::Departure;
 use super::handle::PublishAnswer;
 use super::handle::SfuEvent;
 use super::handle::SubscribeAnswer;
+use super::record::RecordSink;
 use super::room::Datagram;
 use super::room::Room;
 use super::room::Shared;
@@ -66,6 +67,7 @@ impl Hub {
             endpoint: Endpoint::new(port, candidates, config.limits.data_buffer_bytes)?,
             limits: config.limits,
             tap: config.tap.clone(),
+            sinks: HashMap::new(),
             session_ids: Sequence::new(&mut rng),
             stream_ids: Sequence::new(&mut rng),
             rng,
@@ -275,6 +277,18 @@ impl Hub {
             self.leave(id, *client, now);
         }
         clients
+    }
+
+    /// Begins or ends to record a room.
+    pub(super) fn record(&mut self, id: &StreamRoomId, sink: Option<RecordSink>) {
+        let begins = sink.is_some();
+        match sink {
+            Some(sink) => self.shared.sinks.insert(id.clone(), sink),
+            None => self.shared.sinks.remove(id),
+        };
+        if begins {
+            self.within(id, |room, _| room.want_all_keyframes());
+        }
     }
 
     /// Ends every connection.

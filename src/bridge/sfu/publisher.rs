@@ -16,6 +16,7 @@ use super::connection::Connection;
 use super::connection::Endpoint;
 use super::error::SfuError;
 use super::keyframe::KeyframeRation;
+use super::record::Recorded;
 use super::sdp::Description;
 use super::sdp::LineKind;
 use super::sdp::MediaKind;
@@ -280,6 +281,37 @@ impl Publisher {
             .run(|rtc| rtc.direct_api().stream_rx(&ssrc.into()).map(|stream| stream.mid()))??;
         self.mids.insert(ssrc, mid);
         Some(mid)
+    }
+
+    /// A packet of this publisher for a recording.
+    pub(super) fn recorded(
+        &self,
+        session: SessionId,
+        kind: LineKind,
+        packet: &RtpPacket,
+    ) -> Recorded {
+        let ssrc = *packet.header.ssrc;
+        let mid = self.mids.get(&ssrc).map(|mid| TrackId(mid.to_string()));
+        Recorded {
+            session,
+            stream: self.stream,
+            user: self.user.clone(),
+            kind: kind.into(),
+            track: mid.unwrap_or_default(),
+            ssrc,
+            arrival: packet.timestamp,
+            seq: *packet.seq_no,
+            timestamp: packet.header.timestamp,
+            marker: packet.header.marker,
+            payload: packet.payload.clone(),
+        }
+    }
+
+    /// A recording has begun: all video must be readable from here.
+    pub(super) fn want_all_keyframes(&mut self) {
+        for media in self.media.values_mut().filter(|media| media.kind == LineKind::Video) {
+            media.ration.want();
+        }
     }
 
     /// Somebody needs a keyframe of this track.

@@ -11,6 +11,8 @@ pub mod invites;
 pub mod join;
 mod members;
 pub mod profile;
+pub mod record;
+pub mod recordings;
 pub mod rooms;
 pub mod tui;
 pub mod watch;

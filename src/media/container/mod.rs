@@ -1,3 +1,6 @@
-//! Files of sound, read from and written to anything that can be read from and written to.
+//! Files of sound and pictures, read from and written to anything that can be read from and
+//! written to.
 
+pub mod ivf;
+pub mod ogg;
 pub mod wav;

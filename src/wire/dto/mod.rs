@@ -11,6 +11,7 @@ pub mod event;
 mod limit;
 mod list;
 pub mod management;
+pub mod recording;
 pub mod session;
 pub mod signal;
 pub mod stream;

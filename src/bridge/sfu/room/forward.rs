@@ -10,12 +10,14 @@ use super::super::channels::Delivery;
 use super::super::config::Tapped;
 use super::super::handle::SfuEvent;
 use super::super::publisher::Leg;
+use super::super::record::Recorded;
 use super::super::rewrite::Source;
 use super::shared::Shared;
 use super::state::Role;
 use super::state::Room;
 use crate::model::SessionId;
 use crate::model::StreamId;
+use crate::model::TrackId;
 use crate::model::TrackKind;
 
 impl Room {
@@ -29,7 +31,7 @@ impl Room {
     ) {
         match event {
             Event::RtpPacket(packet) => self.forward(session, &packet, shared),
-            Event::ChannelData(message) => self.pass_on(session, &message, shared),
+            Event::ChannelData(message) => self.pass_on(session, &message, now, shared),
             Event::Connected => self.handle_connected(session, now, shared),
             Event::KeyframeRequest(request) => {
                 let feed = self
@@ -57,6 +59,15 @@ impl Room {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Asks every publisher of video for a keyframe.
+    pub(in super::super) fn want_all_keyframes(&mut self) {
+        for peer in self.peers.values_mut() {
+            if let Role::Publisher(publisher) = &mut peer.role {
+                publisher.want_all_keyframes();
+            }
         }
     }
 
@@ -93,6 +104,11 @@ impl Room {
             let kind = kind.into();
             tap.call(&Tapped { stream, kind, payload: &packet.payload });
         }
+        if let Some(sink) = shared.sinks.get(&self.id)
+            && let Some((publisher, _)) = self.publisher(session)
+        {
+            sink.take(publisher.recorded(session, kind, packet));
+        }
         let source = Source { stream: stream.0, session: session.0, ssrc: *packet.header.ssrc };
         for leg in legs {
             let Some((subscriber, connection)) = self.subscriber(leg.session) else { continue };
@@ -104,10 +120,17 @@ impl Room {
     }
 
     /// Sends a publisher's message to everybody who receives its data.
-    fn pass_on(&mut self, session: SessionId, message: &ChannelData, shared: &mut Shared) {
+    fn pass_on(
+        &mut self,
+        session: SessionId,
+        message: &ChannelData,
+        now: Instant,
+        shared: &mut Shared,
+    ) {
         // What subscribers say on their own channels is for nobody.
         let Some((publisher, _)) = self.publisher(session) else { return };
         let (stream, listeners) = (publisher.stream, publisher.listeners.clone());
+        let user = publisher.user.clone();
         shared.stats.messages_in += 1;
         if message.data.len() > shared.limits.data_message_bytes {
             shared.stats.dropped_messages += 1;
@@ -115,6 +138,21 @@ impl Room {
         }
         if let Some(tap) = &shared.tap {
             tap.call(&Tapped { stream, kind: TrackKind::Data, payload: &message.data });
+        }
+        if let Some(sink) = shared.sinks.get(&self.id) {
+            sink.take(Recorded {
+                session,
+                stream,
+                user,
+                kind: TrackKind::Data,
+                track: TrackId::default(),
+                ssrc: 0,
+                arrival: now,
+                seq: 0,
+                timestamp: 0,
+                marker: false,
+                payload: message.data.as_slice().into(),
+            });
         }
         for listener in listeners {
             self.deliver(listener, stream, message, shared);

@@ -11,10 +11,12 @@ use super::super::config::SfuLimits;
 use super::super::config::Tap;
 use super::super::connection::Endpoint;
 use super::super::handle::SfuEvent;
+use super::super::record::RecordSink;
 use super::super::route::Routes;
 use super::super::sequence::Sequence;
 use super::super::stats::SfuStats;
 use crate::model::SessionId;
+use crate::model::StreamRoomId;
 
 /// Something to send.
 #[derive(Debug)]
@@ -29,6 +31,8 @@ pub(in super::super) struct Shared {
     pub(in super::super) endpoint: Endpoint,
     pub(in super::super) limits: SfuLimits,
     pub(in super::super) tap: Option<Tap>,
+    /// Recorded rooms, also those that nobody is in.
+    pub(in super::super) sinks: HashMap<StreamRoomId, RecordSink>,
     pub(in super::super) rng: StdRng,
     pub(in super::super) session_ids: Sequence,
     pub(in super::super) stream_ids: Sequence,

@@ -83,6 +83,30 @@ pub struct StreamRoomDeleted {
     pub room_type: Option<String>,
 }
 
+/// Data of `streamRoomRecordingStarted`; only our own bridge sends it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordingStarted {
+    /// The room.
+    pub stream_room_id: String,
+    /// The recording.
+    pub recording_id: String,
+    /// Who started it.
+    pub user_id: String,
+}
+
+/// Data of `streamRoomRecordingStopped`; only our own bridge sends it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RecordingStopped {
+    /// The room.
+    pub stream_room_id: String,
+    /// The recording.
+    pub recording_id: String,
+    /// Why it ended.
+    pub reason: String,
+}
+
 /// Data of `streamUnpublished`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -61,6 +61,16 @@ impl Payload {
             }],
             Self::StreamSubscribed(data) => vec![data.fact(true)],
             Self::StreamUnsubscribed(data) => vec![data.fact(false)],
+            Self::RecordingStarted(data) => vec![EventKind::StreamRoomRecordingStarted {
+                room: data.stream_room_id.into(),
+                recording: data.recording_id.into(),
+                user: data.user_id.into(),
+            }],
+            Self::RecordingStopped(data) => vec![EventKind::StreamRoomRecordingStopped {
+                room: data.stream_room_id.into(),
+                recording: data.recording_id.into(),
+                reason: data.reason,
+            }],
             Self::Custom(_)
             | Self::StreamRoomCreated(_)
             | Self::StreamRoomUpdated(_)

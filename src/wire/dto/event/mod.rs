@@ -13,6 +13,8 @@ pub use data::Author;
 pub use data::ContextUser;
 pub use data::ContextUserStatusChanged;
 pub use data::Custom;
+pub use data::RecordingStarted;
+pub use data::RecordingStopped;
 pub use data::RemoteStreamsChanged;
 pub use data::RoomUser;
 pub use data::StreamJoined;

@@ -7,6 +7,8 @@ use super::ContextUser;
 use super::ContextUserStatusChanged;
 use super::Custom;
 use super::EventError;
+use super::RecordingStarted;
+use super::RecordingStopped;
 use super::RemoteStreamsChanged;
 use super::RoomUser;
 use super::StreamJoined;
@@ -89,6 +91,10 @@ payloads! {
     StreamUnsubscribed(Subscribed) = "streamUnsubscribed";
     /// The SFU wants to renegotiate this session's subscriber connection (generation B).
     StreamRoomReoffer(StreamRoomReoffer) = "streamRoomReoffer";
+    /// A room is recorded (our own bridge).
+    RecordingStarted(RecordingStarted) = "streamRoomRecordingStarted";
+    /// A room is no longer recorded (our own bridge).
+    RecordingStopped(RecordingStopped) = "streamRoomRecordingStopped";
 }
 
 impl Payload {
@@ -127,6 +133,12 @@ impl Payload {
             "streamSubscribed" => Deserialize::deserialize(data).map(Self::StreamSubscribed),
             "streamUnsubscribed" => Deserialize::deserialize(data).map(Self::StreamUnsubscribed),
             "streamRoomReoffer" => Deserialize::deserialize(data).map(Self::StreamRoomReoffer),
+            "streamRoomRecordingStarted" => {
+                Deserialize::deserialize(data).map(Self::RecordingStarted)
+            }
+            "streamRoomRecordingStopped" => {
+                Deserialize::deserialize(data).map(Self::RecordingStopped)
+            }
             unknown => return Err(EventError::UnknownType(unknown.to_owned())),
         };
         let payload =
