@@ -8,7 +8,6 @@
 use std::collections::VecDeque;
 
 use crate::model::EventKind;
-use crate::model::RecordingId;
 use crate::model::StreamId;
 use crate::model::StreamRoomId;
 use crate::model::Timestamp;
@@ -25,7 +24,6 @@ enum Subject {
     Presence(StreamRoomId, UserId),
     Stream(StreamRoomId, StreamId),
     Room(StreamRoomId),
-    Recording(StreamRoomId, RecordingId),
 }
 
 /// Remembers what was told lately.
@@ -68,12 +66,6 @@ fn subject(kind: &EventKind) -> Option<(Subject, bool)> {
             (Subject::Stream(data.stream_room_id.clone(), data.stream.id), true)
         }
         EventKind::StreamRoomDeleted(room) => (Subject::Room(room.clone()), false),
-        EventKind::StreamRoomRecordingStarted { room, recording, .. } => {
-            (Subject::Recording(room.clone(), recording.clone()), true)
-        }
-        EventKind::StreamRoomRecordingStopped { room, recording, .. } => {
-            (Subject::Recording(room.clone(), recording.clone()), false)
-        }
         _ => return None,
     })
 }

@@ -29,6 +29,8 @@ pub enum StreamEventType {
     Subscribe,
     /// Somebody unsubscribed from streams.
     Unsubscribe,
+    /// A room begins or ceases to be recorded. Only our own bridge tells.
+    Recording,
     /// All of join, leave, publish, unpublish and update.
     Streams,
 }
@@ -70,6 +72,7 @@ impl StreamEventType {
             Self::Update => &["streamroom/streams/update", "streamroom/update"],
             Self::Subscribe => &["streamroom/subscribers/subscribe"],
             Self::Unsubscribe => &["streamroom/subscribers/unsubscribe"],
+            Self::Recording => &["streamroom/streams/recording"],
             Self::Streams => &["streamroom/streams", "streamroom/join", "streamroom/leave"],
         }
     }

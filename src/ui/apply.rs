@@ -92,6 +92,8 @@ fn disconnected(state: &mut State, reason: &str) {
     if !matches!(state.link, Link::Offline { .. }) {
         log_now(state, Mark::Warn, "", &format!("lost the bridge: {reason}"));
     }
+    // Whoever joins again is told again.
+    state.recorded.clear();
     state.link = Link::Offline { reason };
 }
 
@@ -215,6 +217,19 @@ fn bridge(state: &mut State, event: model::Event) -> bool {
         }
         EventKind::StreamPublished(stream) => {
             state.rooms.bump(&stream.stream_room_id, state.clock.now);
+        }
+        EventKind::StreamRoomRecordingStarted { room, user, .. } => {
+            if state.recorded.insert(room.clone()) {
+                let what = format!("has {} recorded", room_name(state, &room));
+                log(state, at, Mark::Warn, user.as_str(), &what);
+            }
+        }
+        EventKind::StreamRoomRecordingStopped { room, reason, .. } => {
+            if state.recorded.remove(&room) {
+                let what = format!("{} is no longer recorded", room_name(state, &room));
+                let why = if reason == "stopped" { String::new() } else { format!(": {reason}") };
+                log(state, at, Mark::Room, "", &format!("{what}{why}"));
+            }
         }
         // Rooms as such come through the list, with their names decrypted by the backend.
         _ => return false,

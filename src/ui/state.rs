@@ -2,6 +2,7 @@
 //! `apply` only; read by the views.
 
 use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use ratatui::layout::Size;
@@ -111,6 +112,8 @@ pub struct State {
     pub users: BTreeMap<UserId, ContextUser>,
     /// The call, if any.
     pub call: Option<CallState>,
+    /// Rooms that the bridge records.
+    pub recorded: BTreeSet<StreamRoomId>,
     /// Devices in use.
     pub devices: DeviceChoice,
     /// The last invite that was made.
@@ -145,6 +148,7 @@ impl State {
             focus: Pane::default(),
             users: BTreeMap::new(),
             call: None,
+            recorded: BTreeSet::new(),
             devices: DeviceChoice::default(),
             invite: None,
             rooms: RoomsState::default(),

@@ -169,6 +169,9 @@ fn facts(state: &State) -> Vec<(Role, String)> {
         }
         Phase::Live => facts.push((Role::Good, format!("{} mic on", glyphs.live))),
     }
+    if state.recorded.contains(&call.room) {
+        facts.push((Role::Bad, format!("{} REC", glyphs.live)));
+    }
     let waiting = state.dialogs.waiting();
     if waiting > 1 {
         facts.push((Role::Warn, format!("{waiting} waiting")));

@@ -303,16 +303,16 @@ const fn crc_table() -> [u32; 256] {
     let mut byte = 0_u32;
     while byte < 256 {
         let mut value = byte;
-        let mut bit = 0;
+        let mut bit = 0_u32;
         while bit < 8 {
             value = if value & 1 == 1 { 0xedb8_8320 ^ (value >> 1) } else { value >> 1 };
-            bit += 1;
+            bit = bit.saturating_add(1);
         }
         #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler, within bounds")]
         {
             table[byte as usize] = value;
         }
-        byte += 1;
+        byte = byte.saturating_add(1);
     }
     table
 }

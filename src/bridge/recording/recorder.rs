@@ -416,3 +416,167 @@ fn now_us() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::path::Path;
+    use std::sync::Condvar;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::bridge::recording::writer::Output;
+    use crate::bridge::sfu::Recorded;
+    use crate::model::SessionId;
+    use crate::model::StreamId;
+    use crate::model::TrackKind;
+
+    fn packet(seq: u64) -> Recorded {
+        Recorded {
+            session: SessionId(1),
+            stream: StreamId(2),
+            user: "ana".into(),
+            kind: TrackKind::Audio,
+            track: "0".into(),
+            ssrc: 3,
+            arrival: Instant::now(),
+            seq,
+            timestamp: 0,
+            marker: false,
+            payload: vec![7; 100].into(),
+        }
+    }
+
+    fn wish(room: &str) -> Wish {
+        Wish {
+            id: hex::encode(rand::random::<[u8; 12]>()).into(),
+            room: room.into(),
+            user: "ana".into(),
+            now: Timestamp(1),
+        }
+    }
+
+    async fn begin(
+        dir: &TempDir,
+        open: Open,
+    ) -> (Recorder, mpsc::Receiver<Ended>, RecordingId, RecordSink) {
+        let root = Some(dir.path().join("recordings"));
+        let limits = RecordingLimits { free_bytes: 0, ..RecordingLimits::default() };
+        let (recorder, ended) = Recorder::open_with(root, limits, open).unwrap();
+        let begun = recorder.begin(wish("r")).await.unwrap();
+        (recorder, ended, begun.recording, begun.sink.unwrap())
+    }
+
+    /// A disk with room for one kilobyte.
+    struct Full(usize);
+
+    impl Write for Full {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let fits = bytes.len().min(self.0);
+            self.0 -= fits;
+            if fits == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(fits) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Output for Full {
+        fn sync(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_fills_up_ends_the_recording() {
+        let dir = tempfile::tempdir().unwrap();
+        let (recorder, mut ended, id, sink) =
+            begin(&dir, |_: &Path| Ok(Box::new(Full(1000)))).await;
+        for seq in 0..20 {
+            sink.take(packet(seq));
+        }
+        let ended = ended.recv().await.unwrap();
+        assert_eq!((ended.reason, &ended.recording), (EndReason::Disk, &id));
+        let found = recorder.find(&id).unwrap();
+        assert_eq!((found.state, found.reason.as_deref()), (RecordingState::Ended, Some("disk")));
+        assert!(recorder.rooms().is_empty());
+        recorder.shutdown().await;
+    }
+
+    static GATE: (Mutex<bool>, Condvar) = (Mutex::new(false), Condvar::new());
+
+    /// A disk that does nothing until it is told to.
+    struct Stuck;
+
+    impl Write for Stuck {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let open = GATE.0.lock().unwrap();
+            drop(GATE.1.wait_while(open, |open| !*open).unwrap());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Output for Stuck {
+        fn sync(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn media_never_waits_for_a_disk_that_is_stuck() {
+        let dir = tempfile::tempdir().unwrap();
+        let (recorder, _ended, id, sink) = begin(&dir, |_: &Path| Ok(Box::new(Stuck))).await;
+        let mut seq = 0;
+        while recorder.find(&id).unwrap().dropped == 0 {
+            sink.take(packet(seq));
+            seq += 1;
+        }
+        *GATE.0.lock().unwrap() = true;
+        GATE.1.notify_all();
+        let ended = recorder.end(&"r".into(), EndReason::Stopped).await.unwrap();
+        assert_eq!((ended.state, ended.dropped), (RecordingState::Ended, 1));
+        recorder.shutdown().await;
+    }
+
+    #[tokio::test]
+    async fn what_was_cut_off_is_found_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (recorder, _ended, id, sink) = begin(&dir, writer::open_file).await;
+        sink.take(packet(1));
+        let copy = tempfile::tempdir().unwrap();
+        let root = dir.path().join("recordings");
+        // What a crash leaves is what is there at any moment.
+        loop {
+            let bytes = recorder.read(&id, 1, 0, 1 << 20).await.map_or(0, |(_, size)| size);
+            if bytes > 100 {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let from = root.join(id.as_str());
+        let to = copy.path().join(id.as_str());
+        std::fs::create_dir(&to).unwrap();
+        for name in ["recording.json", "1.track"] {
+            std::fs::copy(from.join(name), to.join(name)).unwrap();
+        }
+        std::fs::create_dir(copy.path().join("lost+found")).unwrap();
+        let (again, _ended) =
+            Recorder::open(Some(copy.path().to_owned()), RecordingLimits::default()).unwrap();
+        let found = again.get(&id).await.unwrap();
+        assert_eq!((found.state, found.tracks.len()), (RecordingState::Interrupted, 1));
+        assert!(found.bytes > 0 && found.ended.is_some());
+        // The room can be recorded again.
+        assert!(again.begin(wish("r")).await.unwrap().sink.is_some());
+        again.remove(&id).await.unwrap();
+        assert!(again.find(&id).is_err() && !to.exists());
+        again.shutdown().await;
+        recorder.shutdown().await;
+        assert_eq!(recorder.find(&id).unwrap().reason.as_deref(), Some("bridge"));
+    }
+}

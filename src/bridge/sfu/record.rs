@@ -47,7 +47,7 @@ impl RecordSink {
         Self(Arc::new(take))
     }
 
-    pub(super) fn take(&self, recorded: Recorded) {
+    pub(in crate::bridge) fn take(&self, recorded: Recorded) {
         (self.0)(recorded);
     }
 }

@@ -24,6 +24,8 @@ use crate::media::frame::FRAME_SAMPLES;
 use crate::media::frame::SAMPLE_RATE;
 use crate::model::TrackKind;
 
+/// Samples of a millisecond.
+const SAMPLES_PER_MS: u64 = 48;
 /// Samples of one frame.
 const FRAME: u64 = FRAME_SAMPLES as u64;
 /// Sound that is invented for what is missing; then there is silence. 60 ms.
@@ -125,7 +127,7 @@ impl<W: Write + Seek> AudioExport<W> {
             lost: self.timeline.lost(),
             unopened: self.unopened,
             unreadable: self.unreadable,
-            length_ms: self.cursor.saturating_mul(1000) / u64::from(SAMPLE_RATE),
+            length_ms: self.cursor / SAMPLES_PER_MS,
         };
         let output = match self.sink {
             Sink::Wav { mut writer, pending, .. } => {
@@ -190,7 +192,7 @@ impl<W: Write + Seek> AudioExport<W> {
         while let Sink::Wav { decoder, pending, .. } = &mut self.sink
             && invented >= STEP
         {
-            let piece = invented.min(FRAME) / STEP * STEP;
+            let piece = whole_steps(invented.min(FRAME));
             let samples = usize::try_from(piece).unwrap_or_default();
             let last = piece == left && has_fec(next);
             let sound =
@@ -233,7 +235,8 @@ impl<W: Write + Seek> AudioExport<W> {
             return Ok(());
         }
         // Rounded to the nearest step, so that what is left over never adds up.
-        let mut gap = place.saturating_sub(self.cursor).saturating_add(STEP / 2) / STEP * STEP;
+        let gap = place.saturating_sub(self.cursor);
+        let mut gap = whole_steps(gap.saturating_add(STEP / 2));
         let conceals = self.started && gap <= CONCEALED;
         for (length, toc) in LENGTHS {
             while gap >= length {
@@ -249,6 +252,11 @@ impl<W: Write + Seek> AudioExport<W> {
         self.started = true;
         Ok(())
     }
+}
+
+/// Rounds down to what packets can say.
+fn whole_steps(samples: u64) -> u64 {
+    (samples / STEP).saturating_mul(STEP)
 }
 
 fn length(samples: &[f32]) -> u64 {

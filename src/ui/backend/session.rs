@@ -345,6 +345,7 @@ impl Shared {
             StreamEventType::Join,
             StreamEventType::Leave,
             StreamEventType::Publish,
+            StreamEventType::Recording,
         ] {
             queries.extend(stream_queries(about, &context)?);
         }

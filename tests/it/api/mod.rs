@@ -5,6 +5,7 @@ mod complete;
 mod connection;
 mod defect;
 mod generation;
+mod recording;
 mod room;
 mod stand_in;
 mod transcript;

@@ -7,6 +7,7 @@ mod login;
 mod malformed;
 mod management;
 mod media;
+mod recording;
 mod room;
 mod secrecy;
 mod sfu;

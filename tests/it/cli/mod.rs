@@ -5,5 +5,6 @@ mod bridge;
 mod doctor;
 mod durable;
 mod profile;
+mod recording;
 mod screen;
 mod watch;

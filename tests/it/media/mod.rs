@@ -6,6 +6,7 @@ mod device;
 mod jitter;
 mod pipeline;
 mod real;
+mod recording;
 mod stranger;
 mod support;
 mod wav;
