@@ -324,7 +324,7 @@ impl AudioEngine {
         let begun = self.mixdown.begun();
         if begun != self.begun {
             self.begun = begun;
-            self.timing.send_replace(on_the_wall(begun, now));
+            self.timing.send_replace(on_the_wall(begun, Instant::now()));
         }
         if now.saturating_duration_since(self.levels_at) >= LEVELS_EVERY {
             self.levels_at = now;

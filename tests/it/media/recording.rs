@@ -6,7 +6,6 @@ use conclave::crypto::frame::FrameCryptor;
 use conclave::media::EncodedFrame;
 use conclave::media::codec::opus::Decoder;
 use conclave::media::codec::opus::packet_samples;
-use conclave::media::container::wav::read_mono;
 use conclave::media::pipeline::AudioSender;
 use conclave::media::recording::AudioExport;
 use conclave::media::recording::ExportReport;
@@ -21,6 +20,8 @@ use super::support::Noise;
 use super::support::keys;
 use super::support::rng;
 use super::support::tone;
+use crate::support::burst::onsets;
+use crate::support::burst::samples;
 
 /// Close below the end, so that every test crosses the wrap.
 const FIRST_TIMESTAMP: u32 = u32::MAX - 100_000;
@@ -34,23 +35,6 @@ fn bursts(seconds: usize, at_ms: &[usize]) -> Vec<f32> {
         samples[start..start + 960].copy_from_slice(&tone(1000.0, 960));
     }
     samples
-}
-
-/// Where sound begins after at least 200 ms of quiet, in milliseconds.
-fn onsets(samples: &[f32]) -> Vec<f64> {
-    let mut found = Vec::new();
-    let mut quiet = RATE;
-    for (index, sample) in samples.iter().enumerate() {
-        if sample.abs() > 0.15 {
-            if quiet > RATE / 5 {
-                found.push(index as f64 / 48.0);
-            }
-            quiet = 0;
-        } else {
-            quiet += 1;
-        }
-    }
-    found
 }
 
 struct Recorded {
@@ -102,7 +86,7 @@ fn export(packets: &[Recorded], format: SoundFormat, key: u8) -> (Vec<u8>, Expor
 
 fn wav(packets: &[Recorded]) -> (Vec<f32>, ExportReport) {
     let (file, report) = export(packets, SoundFormat::Wav, 1);
-    (read_mono(Cursor::new(file), 48_000).unwrap(), report)
+    (samples(Cursor::new(file)), report)
 }
 
 /// Reads an Ogg file back: checks its pages, and decodes what a player would play.
@@ -192,9 +176,9 @@ fn ogg_plays_like_wav() {
 
 #[test]
 fn losses_leave_everything_else_where_it_was() {
-    let samples = bursts(8, &[1000, 2500, 6000]);
-    let whole = onsets(&wav(&record(&samples, 0, 0, 5, 4)).0);
-    let mut packets = record(&samples, 0, 0, 5, 4);
+    let said = bursts(8, &[1000, 2500, 6000]);
+    let whole = onsets(&wav(&record(&said, 0, 0, 5, 4)).0);
+    let mut packets = record(&said, 0, 0, 5, 4);
     packets.retain(|packet| packet.seq % 7 != 3);
     // Some come twice.
     for index in (0..packets.len()).step_by(5) {
@@ -206,7 +190,7 @@ fn losses_leave_everything_else_where_it_was() {
     for format in [SoundFormat::Wav, SoundFormat::Ogg] {
         let (file, report) = export(&packets, format, 1);
         let sound = match format {
-            SoundFormat::Wav => read_mono(Cursor::new(file), 48_000).unwrap(),
+            SoundFormat::Wav => samples(Cursor::new(file)),
             SoundFormat::Ogg => ogg(&file),
         };
         assert!(report.lost > 10, "{report:?}");
@@ -224,7 +208,7 @@ fn without_the_key_nothing_is_heard() {
     let packets = record(&bursts(3, &[1000]), 0, 0, 5, 5);
     let (file, report) = export(&packets, SoundFormat::Wav, 2);
     assert_eq!(report.unopened, report.packets);
-    assert!(read_mono(Cursor::new(file), 48_000).unwrap().is_empty());
+    assert!(samples(Cursor::new(file)).is_empty());
 }
 
 #[test]

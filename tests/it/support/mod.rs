@@ -1,6 +1,7 @@
 //! What tests share: real processes, real sound cards and terminals, and ears to judge sound by.
 
 pub mod bridge;
+pub mod burst;
 pub mod process;
 pub mod tmux;
 pub mod wait;
