@@ -146,7 +146,10 @@ impl ApiError {
                 | NetError::ConnectionLost
                 | NetError::Closed,
             ) => EndpointCode::NOT_CONNECTED.0,
-            Self::Net(_) | Self::Device(_) | Self::MessageTooLong { .. } => return None,
+            Self::Net(_)
+            | Self::Device(_)
+            | Self::MessageTooLong { .. }
+            | Self::NotOffered { .. } => return None,
         })
     }
 }
