@@ -1,5 +1,5 @@
 # Two commands are all a newcomer needs: `make run` and `make test`. Both install what is missing.
-.PHONY: help run test setup setup-test lint bench load malformed voice tui pulse idle
+.PHONY: help run test setup setup-test lint bench load malformed voice tui pulse idle drill
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,3 +45,6 @@ pulse: setup-test ## A tone from one virtual sound card to another, through a ca
 idle: setup-test ## What a quiet call costs: CPU and bytes to the terminal over a minute
 	cargo build --release --quiet
 	benches/idle.sh target/release/conclave 60
+
+drill: setup-test ## Break calls in every way, REPEAT times each: seconds until sound is back
+	REPEAT=$${REPEAT:-50} cargo test --test drill -- --nocapture

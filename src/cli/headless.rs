@@ -83,10 +83,22 @@ impl Headless {
                     report_levels(self.output, &levels);
                     report_stats(self.output, &stats);
                 }
-                reason = end_of(&mut status) => {
-                    ended = Some(reason);
-                    break;
-                }
+                now = next_status(&mut status) => match now {
+                    CallStatus::Ended { reason } => {
+                        ended = Some(reason);
+                        break;
+                    }
+                    CallStatus::Reconnecting { reason } => {
+                        let line = json!({"event": "call", "state": "reconnecting",
+                            "message": clean(&reason)});
+                        let text = || format!("coming back to the call: {}", clean(&reason));
+                        self.output.result(&line, text);
+                    }
+                    CallStatus::Active => {
+                        let line = json!({"event": "call", "state": "active"});
+                        self.output.result(&line, || "back in the call".to_owned());
+                    }
+                },
                 event = timing.next() => self.output.event(&event),
                 event = self.events.next_event() => {
                     let Some(event) = event else {
@@ -226,16 +238,12 @@ fn report_stats(output: Output, stats: &watch::Receiver<CallStats>) {
         "packets_sent": stats.packets_sent, "bytes_sent": stats.bytes_sent}));
 }
 
-/// Waits until the call is over without having been left; answers why.
-async fn end_of(status: &mut watch::Receiver<CallStatus>) -> String {
-    loop {
-        if let CallStatus::Ended { reason } = &*status.borrow_and_update() {
-            return reason.clone();
-        }
-        if status.changed().await.is_err() {
-            return future::pending().await;
-        }
+/// Waits until the call is doing otherwise than before.
+async fn next_status(status: &mut watch::Receiver<CallStatus>) -> CallStatus {
+    if status.changed().await.is_err() {
+        return future::pending().await;
     }
+    status.borrow_and_update().clone()
 }
 
 fn tenths(value: f32) -> f64 {

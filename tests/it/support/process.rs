@@ -39,7 +39,10 @@ impl Conclave {
         arguments: impl IntoIterator<Item = S>,
         environment: &[(&str, &str)],
     ) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_conclave"))
+        // Another build can be put to the test by name.
+        let program = std::env::var_os("CONCLAVE_BIN");
+        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_conclave").into());
+        let mut child = Command::new(program)
             .args(arguments)
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
@@ -88,6 +91,14 @@ impl Conclave {
             if value["event"] == name && is_it(&value) {
                 return value;
             }
+        }
+    }
+
+    /// Takes notice of everything printed so far, without waiting.
+    pub fn take_notice(&mut self) {
+        while let Ok((at, line)) = self.lines.try_recv() {
+            let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
+            self.seen.push((at, value));
         }
     }
 
