@@ -28,8 +28,15 @@ use super::stream_api::StreamApi;
 /// The list of streams is not read more often, whatever happens in the room.
 const LIST_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
-/// Wait after a failed attempt to restore the call, or to subscribe.
+/// Wait after a failed attempt to subscribe, and the longest one after a failed attempt to
+/// restore the call.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// Wait after the first failed attempt to restore the call; it doubles. Somebody is waiting.
+const RESTORE_AFTER: Duration = Duration::from_millis(250);
+
+/// A call that has lasted this long since it was restored is sound.
+const SOUND_AFTER: Duration = Duration::from_secs(5);
 
 /// What was done in the background.
 enum Outcome {
@@ -50,6 +57,9 @@ pub(super) struct CallTask {
     /// Requests under way; the events go on meanwhile.
     work: JoinSet<Outcome>,
     restoring: bool,
+    /// Attempts to restore the call that failed, or did not hold.
+    failures: u32,
+    restored_at: Option<Instant>,
     /// The bridge still holds media connections that are of no use any more.
     leave_first: bool,
     listing: bool,
@@ -77,6 +87,8 @@ impl CallTask {
             stop,
             work: JoinSet::new(),
             restoring: false,
+            failures: 0,
+            restored_at: None,
             leave_first: false,
             listing: false,
             list_from: Instant::now(),
@@ -132,7 +144,10 @@ impl CallTask {
                 self.status.send_replace(CallStatus::Reconnecting { reason });
                 self.restoring = true;
             }
-            EventKind::Connected => self.restore(Duration::ZERO),
+            EventKind::Connected => {
+                self.failures = 0;
+                self.restore(Duration::ZERO);
+            }
             EventKind::StreamRoomDeleted(room) if *room == self.room => {
                 return Some("the room was deleted".to_owned());
             }
@@ -158,7 +173,12 @@ impl CallTask {
         }
         self.status.send_replace(CallStatus::Reconnecting { reason });
         self.leave_first = true;
-        self.restore(RETRY_AFTER);
+        if self.restored_at.is_none_or(|at| at.elapsed() >= SOUND_AFTER) {
+            self.failures = 0;
+            self.restore(Duration::ZERO);
+        } else {
+            self.restore_later();
+        }
     }
 
     /// Starts what the facts call for.
@@ -218,6 +238,7 @@ impl CallTask {
             }
             Outcome::Restored(Ok(own)) => {
                 self.restoring = false;
+                self.restored_at = Some(Instant::now());
                 self.leave_first = false;
                 self.roster.reset();
                 self.roster.set_own(own);
@@ -230,10 +251,17 @@ impl CallTask {
             }
             Outcome::Restored(Err(error)) => {
                 tracing::info!(%error, "the call could not be restored");
-                self.restore(RETRY_AFTER);
+                self.restore_later();
             }
         }
         None
+    }
+
+    /// Tries again, sooner or later: never in step with everybody else whose call broke.
+    fn restore_later(&mut self) {
+        let full = RESTORE_AFTER.saturating_mul(1 << self.failures.min(8)).min(RETRY_AFTER);
+        self.failures = self.failures.saturating_add(1);
+        self.restore(full.mul_f64(rand::random_range(0.5..1.0)));
     }
 
     fn restore(&mut self, after: Duration) {

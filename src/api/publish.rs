@@ -208,6 +208,7 @@ impl PublishTask {
         let state = publisher.state();
         self.watch.spawn(mirror(state.clone(), self.state.clone()));
         self.watch.spawn(async move { room.watch_peer("sending", state).await });
+        self.follow_loss(&publisher);
         let microphones = self.attach(&publisher, true).await?;
         let offer = SessionDescription::offer(publisher.create_offer().await.map_err(media)?);
         let stream_room_id = self.room.id.0.clone();
@@ -292,12 +293,18 @@ impl PublishTask {
 
     async fn unpublish(&mut self) -> Result<(), ApiError> {
         let Some(session_id) = self.session.take() else { return Ok(()) };
-        match self.room.core.call(&StreamUnpublish { session_id }).await {
-            // Official bridges let only managers unpublish (streams.md §14.1, B4). Closing
-            // the connection, which follows, ends the stream as well, a little later.
-            Err(error) if error.code() == Some(code::ACCESS_DENIED) => Ok(()),
-            result => result.map(drop),
-        }
+        self.room.core.call(&StreamUnpublish { session_id }).await.map(drop)
+    }
+
+    /// Lets the encoder know how much of its sound gets lost.
+    fn follow_loss(&mut self, publisher: &Publisher) {
+        let (room, handle, mut loss) = (Arc::clone(&self.room), self.handle, publisher.loss());
+        self.watch.spawn(async move {
+            while loss.changed().await.is_ok() {
+                let percent = *loss.borrow_and_update();
+                room.audio.set_loss(handle, percent).await;
+            }
+        });
     }
 
     async fn close_connection(&mut self) {

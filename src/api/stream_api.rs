@@ -527,7 +527,13 @@ impl StreamApi {
         let publish = self.publisher(handle)?;
         self.local().remove(handle);
         joined.set_publisher(None);
-        ask(&publish, |reply| PublishCommand::Unpublish { reply }).await
+        match ask(&publish, |reply| PublishCommand::Unpublish { reply }).await {
+            // Official bridges let only managers unpublish, but anybody leave (streams.md §15).
+            Err(error) if error.code() == Some(code::ACCESS_DENIED) => {
+                self.leave_and_return(&joined.room.id).await
+            }
+            result => result,
+        }
     }
 
     /// Sends a message of up to about 16 kB on a published stream's data track, sealed like

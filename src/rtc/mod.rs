@@ -22,6 +22,7 @@ mod sockets;
 pub mod stats;
 pub mod subscriber;
 mod subscribing;
+mod uplink;
 
 pub use data::DataSink;
 pub use error::RtcError;

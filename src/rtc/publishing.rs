@@ -33,6 +33,7 @@ use super::settings::OPUS_TYPE;
 use super::settings::VP8_TYPE;
 use super::signal::SessionFacts;
 use super::stats::PeerStats;
+use super::uplink::Uplink;
 use crate::model::TrackId;
 use crate::model::TrackKind;
 
@@ -69,6 +70,7 @@ struct LocalTrack {
 pub(super) struct Publishing {
     engine: Engine,
     state: watch::Sender<PeerState>,
+    loss: Uplink,
     tracks: HashMap<u64, LocalTrack>,
     /// M-lines made so far; they are reused, never removed.
     lines: HashMap<TrackKind, usize>,
@@ -83,10 +85,15 @@ pub(super) struct Publishing {
 }
 
 impl Publishing {
-    pub(super) fn new(engine: Engine, state: watch::Sender<PeerState>) -> Self {
+    pub(super) fn new(
+        engine: Engine,
+        state: watch::Sender<PeerState>,
+        loss: watch::Sender<u8>,
+    ) -> Self {
         Self {
             engine,
             state,
+            loss: Uplink::new(loss),
             tracks: HashMap::new(),
             lines: HashMap::new(),
             named: 0,
@@ -314,6 +321,8 @@ impl Role for Publishing {
                 EngineEvent::ChannelOpen(_) | EngineEvent::ChannelClosed(_) => {}
             }
         }
+        let totals = self.engine.totals();
+        self.loss.observe(totals.remote_reports, totals.remote_fraction);
         // An SFU sends nothing to a publisher; were it to, it must not pile up.
         while self.engine.poll_rtp().is_some() {}
         while self.engine.poll_message().is_some() {}
