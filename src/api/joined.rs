@@ -184,9 +184,14 @@ impl Room {
     /// Watches a media connection and tells when it is lost for good.
     pub(super) async fn watch_peer(self: Arc<Self>, what: &str, state: watch::Receiver<PeerState>) {
         if peer_watch::is_lost(state).await {
-            tracing::info!(room = %self.id, what, "a media connection is lost");
-            self.broken.send_replace(format!("the connection for {what} is lost"));
+            self.report_broken(what);
         }
+    }
+
+    /// Tells whoever restores the room that a media connection is lost for good.
+    pub(super) fn report_broken(&self, what: &str) {
+        tracing::info!(room = %self.id, what, "a media connection is lost");
+        self.broken.send_replace(format!("the connection for {what} is lost"));
     }
 
     /// Notes who publishes what.

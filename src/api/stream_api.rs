@@ -411,8 +411,9 @@ impl StreamApi {
         let joined = self.joined(room)?;
         let handle = self.local().create(room)?;
         let (sender, commands) = mpsc::channel(publish::COMMANDS);
+        let room = Arc::clone(&joined.room);
+        joined.spawn(PublishTask::new(room, handle, (&sender, commands)).run());
         joined.set_publisher(Some(sender));
-        joined.spawn(PublishTask::new(Arc::clone(&joined.room), handle, commands).run());
         Ok(handle)
     }
 

@@ -10,6 +10,7 @@ mod driver;
 mod engine;
 pub mod error;
 mod filter;
+mod mapped;
 mod outbox;
 pub mod peer;
 pub mod publisher;

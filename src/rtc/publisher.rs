@@ -107,6 +107,7 @@ pub struct Publisher {
     messages: mpsc::Sender<Bytes>,
     state: watch::Receiver<PeerState>,
     loss: watch::Receiver<u8>,
+    moves: watch::Receiver<u64>,
     task: Task,
 }
 
@@ -126,14 +127,15 @@ impl Publisher {
         let (messages, message_queue) = mpsc::channel(MESSAGES);
         let (state_sender, state) = watch::channel(PeerState::New);
         let (loss_sender, loss) = watch::channel(0);
-        let role = Publishing::new(engine, state_sender, loss_sender);
+        let (moves_sender, moves) = watch::channel(0);
+        let role = Publishing::new(engine, state_sender, loss_sender, moves_sender);
         let inputs = Inputs {
             commands: command_queue,
             frames: Some(frame_queue),
             messages: Some(message_queue),
         };
         let task = Task::spawn(role, sockets, peer::servers(config), inputs, Outbox::new(None));
-        Ok(Self { commands, frames, messages, state, loss, task })
+        Ok(Self { commands, frames, messages, state, loss, moves, task })
     }
 
     /// Adds an Opus track. It is sent once an offer made after this has been answered.
@@ -219,6 +221,13 @@ impl Publisher {
     #[must_use]
     pub fn loss(&self) -> watch::Receiver<u8> {
         self.loss.clone()
+    }
+
+    /// Counts how often the SFU began to see us at another address than before. What it sends
+    /// may still go to the old one: an ICE restart helps.
+    #[must_use]
+    pub fn moves(&self) -> watch::Receiver<u64> {
+        self.moves.clone()
     }
 
     /// Counters so far.

@@ -71,6 +71,7 @@ pub(super) struct Publishing {
     engine: Engine,
     state: watch::Sender<PeerState>,
     loss: Uplink,
+    moves: watch::Sender<u64>,
     tracks: HashMap<u64, LocalTrack>,
     /// M-lines made so far; they are reused, never removed.
     lines: HashMap<TrackKind, usize>,
@@ -89,11 +90,13 @@ impl Publishing {
         engine: Engine,
         state: watch::Sender<PeerState>,
         loss: watch::Sender<u8>,
+        moves: watch::Sender<u64>,
     ) -> Self {
         Self {
             engine,
             state,
             loss: Uplink::new(loss),
+            moves,
             tracks: HashMap::new(),
             lines: HashMap::new(),
             named: 0,
@@ -319,6 +322,7 @@ impl Role for Publishing {
                     self.channel_open = false;
                 }
                 EngineEvent::ChannelOpen(_) | EngineEvent::ChannelClosed(_) => {}
+                EngineEvent::Moved => self.moves.send_modify(|moves| *moves += 1),
             }
         }
         let totals = self.engine.totals();
