@@ -83,22 +83,13 @@ impl Headless {
                     report_levels(self.output, &levels);
                     report_stats(self.output, &stats);
                 }
-                now = next_status(&mut status) => match now {
-                    CallStatus::Ended { reason } => {
+                now = next_status(&mut status) => {
+                    if let CallStatus::Ended { reason } = now {
                         ended = Some(reason);
                         break;
                     }
-                    CallStatus::Reconnecting { reason } => {
-                        let line = json!({"event": "call", "state": "reconnecting",
-                            "message": clean(&reason)});
-                        let text = || format!("coming back to the call: {}", clean(&reason));
-                        self.output.result(&line, text);
-                    }
-                    CallStatus::Active => {
-                        let line = json!({"event": "call", "state": "active"});
-                        self.output.result(&line, || "back in the call".to_owned());
-                    }
-                },
+                    report_status(self.output, &now);
+                }
                 event = timing.next() => self.output.event(&event),
                 event = self.events.next_event() => {
                     let Some(event) = event else {
@@ -236,6 +227,21 @@ fn report_stats(output: Output, stats: &watch::Receiver<CallStats>) {
         "concealed_ms": stats.concealed_ms, "jitter_ms": stats.jitter_ms, "rtt_ms": stats.rtt_ms,
         "dropped_unauthenticated": stats.dropped_unauthenticated, "bytes": stats.bytes,
         "packets_sent": stats.packets_sent, "bytes_sent": stats.bytes_sent}));
+}
+
+fn report_status(output: Output, status: &CallStatus) {
+    match status {
+        CallStatus::Reconnecting { reason } => {
+            let reason = clean(reason);
+            let line = json!({"event": "call", "state": "reconnecting", "message": reason});
+            output.result(&line, || format!("coming back to the call: {reason}"));
+        }
+        CallStatus::Active => {
+            let line = json!({"event": "call", "state": "active"});
+            output.result(&line, || "back in the call".to_owned());
+        }
+        CallStatus::Ended { .. } => {}
+    }
 }
 
 /// Waits until the call is doing otherwise than before.

@@ -75,14 +75,14 @@ const KINDS: &[Kind] = &[
     Kind { name: "bridge-gone-60s", quick: false, strike: |meeting| bridge_gone(meeting, 60) },
 ];
 
-fn udp_blackout(meeting: &mut Meeting, seconds: u64) -> Instant {
+fn udp_blackout(meeting: &Meeting, seconds: u64) -> Instant {
     meeting.proxy.block_datagrams(true);
     thread::sleep(Duration::from_secs(seconds));
     meeting.proxy.block_datagrams(false);
     Instant::now()
 }
 
-fn network_gone(meeting: &mut Meeting, seconds: u64) -> Instant {
+fn network_gone(meeting: &Meeting, seconds: u64) -> Instant {
     meeting.proxy.block_datagrams(true);
     meeting.proxy.stall_streams(true);
     thread::sleep(Duration::from_secs(seconds));
