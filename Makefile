@@ -47,4 +47,4 @@ idle: setup-test ## What a quiet call costs: CPU and bytes to the terminal over 
 	benches/idle.sh target/release/conclave 60
 
 drill: setup-test ## Break calls in every way, REPEAT times each: seconds until sound is back
-	REPEAT=$${REPEAT:-50} cargo test --test drill -- --nocapture
+	REPEAT=$${REPEAT:-50} CYCLES=$${CYCLES:-1000} cargo test --test drill -- --nocapture --test-threads 1

@@ -25,8 +25,12 @@ use super::roster::Person;
 use super::roster::Roster;
 use super::stream_api::StreamApi;
 
-/// The list of streams is not read more often, whatever happens in the room.
+/// The list of streams is not read more often, whatever happens in the room for long.
 const LIST_AT_MOST_EVERY: Duration = Duration::from_secs(1);
+
+/// The pause after the first of several readings; it doubles. What happens while the list is
+/// being read makes it worthless, and much happens when several people come back at once.
+const LIST_AGAIN: Duration = Duration::from_millis(50);
 
 /// Wait after a failed attempt to subscribe, and the longest one after a failed attempt to
 /// restore the call.
@@ -65,6 +69,8 @@ pub(super) struct CallTask {
     listing: bool,
     /// Not before this may the list be read again.
     list_from: Instant,
+    /// The pause before that.
+    list_pause: Duration,
     /// Subscribing failed; try again then.
     retry_at: Option<Instant>,
 }
@@ -92,6 +98,7 @@ impl CallTask {
             leave_first: false,
             listing: false,
             list_from: Instant::now(),
+            list_pause: LIST_AGAIN,
             retry_at: None,
         }
     }
@@ -203,7 +210,11 @@ impl CallTask {
         }
         if self.roster.is_stale() && !self.listing && Instant::now() >= self.list_from {
             self.listing = true;
-            self.list_from = Instant::now() + LIST_AT_MOST_EVERY;
+            // Whoever has not asked for a while may ask again soon.
+            let rested = self.list_from.elapsed() >= LIST_AT_MOST_EVERY;
+            let doubled = self.list_pause.saturating_mul(2).min(LIST_AT_MOST_EVERY);
+            self.list_pause = if rested { LIST_AGAIN } else { doubled };
+            self.list_from = Instant::now() + self.list_pause;
             let (api, room) = (self.api.clone(), self.room.clone());
             let revision = self.roster.revision();
             self.work.spawn(async move {
@@ -244,6 +255,7 @@ impl CallTask {
                 self.roster.set_own(own);
                 self.roster.set_stale();
                 self.list_from = Instant::now();
+                self.list_pause = LIST_AGAIN;
                 self.status.send_replace(CallStatus::Active);
             }
             Outcome::Restored(Err(error)) if is_final(&error) => {

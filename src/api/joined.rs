@@ -219,8 +219,20 @@ impl Room {
 
     pub(super) async fn list_streams(&self) -> Result<Vec<StreamInfo>, ApiError> {
         let streams = list_streams(&self.core, &self.id).await?;
+        self.follow(&streams);
         self.learn(&streams);
         Ok(streams)
+    }
+
+    /// Streams get new ids when their publishers come back: listeners go with the publisher,
+    /// if it has one stream in the complete `list`.
+    fn follow(&self, list: &[StreamInfo]) {
+        self.listeners.follow(|stream| {
+            let user = self.known_publisher(stream)?;
+            let mut theirs = list.iter().filter(|info| info.user_id == user).map(|info| info.id);
+            let only = theirs.next()?;
+            (only != stream && theirs.next().is_none()).then_some(only)
+        });
     }
 
     /// How to reach the SFU. TURN credentials are fetched when there are none or they end.

@@ -722,6 +722,8 @@ impl StreamApi {
 
     /// Listens to what arrives on the streams of a room, or on one of them, besides sound:
     /// tracks that come and go, and messages. Any number of listeners, each until dropped.
+    /// Listeners of one stream follow its publisher, who gets another stream after a
+    /// reconnection.
     ///
     /// # Errors
     ///

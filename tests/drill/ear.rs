@@ -114,13 +114,6 @@ const LATEST_GAP: Duration = Duration::from_secs(3);
 /// Judges what was heard since the network came back: `None` while it is too early to tell.
 pub fn recovery(heard: &[Heard], back: Instant) -> Option<Recovery> {
     let now = heard.last()?.at;
-    if std::env::var_os("DRILL_TRACE").is_some() {
-        let text: Vec<_> = heard
-            .iter()
-            .map(|h| format!("{}:{:.3}", h.at.saturating_duration_since(back).as_millis(), h.power))
-            .collect();
-        println!("{}", text.join(" "));
-    }
     // The beginning of the stretch of sound that reaches until now.
     let mut begin = None;
     let mut quiet_since = None;

@@ -10,14 +10,17 @@
     reason = "tests fail on the unexpected, and print what they measure"
 )]
 
-use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
+mod cycles;
 mod ear;
 mod meeting;
 mod proxy;
 mod support;
+#[path = "../it/api/world.rs"]
+#[expect(dead_code, reason = "the other tests use more of it")]
+mod world;
 
 use meeting::Meeting;
 use proxy::Proxy;
@@ -44,7 +47,7 @@ const KINDS: &[Kind] = &[
         quick: true,
         strike: |meeting| {
             meeting.proxy.change_addresses();
-            meeting.proxy.cut_streams();
+            meeting.proxy.lose_streams();
             Instant::now()
         },
     },
@@ -67,7 +70,7 @@ const KINDS: &[Kind] = &[
         quick: false,
         strike: |meeting| {
             meeting.guests[0].process.signal("STOP");
-            thread::sleep(Duration::from_secs(30));
+            stay_away(30);
             meeting.guests[0].process.signal("CONT");
             Instant::now()
         },
@@ -75,9 +78,17 @@ const KINDS: &[Kind] = &[
     Kind { name: "bridge-gone-60s", quick: false, strike: |meeting| bridge_gone(meeting, 60) },
 ];
 
+/// Lets an outage last.
+fn stay_away(seconds: u64) {
+    let until = Instant::now() + Duration::from_secs(seconds);
+    while let Some(left) = until.checked_duration_since(Instant::now()) {
+        std::thread::park_timeout(left);
+    }
+}
+
 fn udp_blackout(meeting: &Meeting, seconds: u64) -> Instant {
     meeting.proxy.block_datagrams(true);
-    thread::sleep(Duration::from_secs(seconds));
+    stay_away(seconds);
     meeting.proxy.block_datagrams(false);
     Instant::now()
 }
@@ -85,7 +96,7 @@ fn udp_blackout(meeting: &Meeting, seconds: u64) -> Instant {
 fn network_gone(meeting: &Meeting, seconds: u64) -> Instant {
     meeting.proxy.block_datagrams(true);
     meeting.proxy.stall_streams(true);
-    thread::sleep(Duration::from_secs(seconds));
+    stay_away(seconds);
     meeting.proxy.block_datagrams(false);
     meeting.proxy.stall_streams(false);
     Instant::now()
@@ -93,7 +104,7 @@ fn network_gone(meeting: &Meeting, seconds: u64) -> Instant {
 
 fn bridge_gone(meeting: &mut Meeting, seconds: u64) -> Instant {
     meeting.kill_host();
-    thread::sleep(Duration::from_secs(seconds));
+    stay_away(seconds);
     meeting.restart_host()
 }
 

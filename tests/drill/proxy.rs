@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
@@ -38,12 +39,19 @@ struct Faults {
     mapping: AtomicU64,
 }
 
+/// How often connections were ended, and whether the bridge was told the last time.
+#[derive(Clone, Copy, Default)]
+struct Cut {
+    count: u64,
+    bridge_is_told: bool,
+}
+
 /// A running proxy.
 pub struct Proxy {
     runtime: Option<Runtime>,
     faults: Arc<Faults>,
     /// Connections end when this changes.
-    cut: watch::Sender<u64>,
+    cut: watch::Sender<Cut>,
     /// Nothing moves on connections while this is set.
     stalled: watch::Sender<bool>,
     /// The port on both sides.
@@ -57,7 +65,7 @@ impl Proxy {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
         let (tcp, udp, port) = runtime.block_on(bind())?;
         let faults = Arc::new(Faults::default());
-        let (cut, stalled) = (watch::Sender::new(0), watch::Sender::new(false));
+        let (cut, stalled) = (watch::Sender::new(Cut::default()), watch::Sender::new(false));
         let inside = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         runtime.spawn(carry_streams(tcp, inside, cut.subscribe(), stalled.subscribe()));
         runtime.spawn(carry_datagrams(udp, inside, Arc::clone(&faults)));
@@ -66,7 +74,16 @@ impl Proxy {
 
     /// Ends every connection; new ones are accepted.
     pub fn cut_streams(&self) {
-        self.cut.send_modify(|count| *count += 1);
+        self.cut(true);
+    }
+
+    /// The same, and the bridge does not learn of it, as when a client changes its network.
+    pub fn lose_streams(&self) {
+        self.cut(false);
+    }
+
+    fn cut(&self, bridge_is_told: bool) {
+        self.cut.send_modify(|cut| *cut = Cut { count: cut.count + 1, bridge_is_told });
     }
 
     /// Lets nothing through on connections, old and new.
@@ -115,7 +132,7 @@ async fn bind() -> io::Result<(TcpListener, Arc<UdpSocket>, u16)> {
 async fn carry_streams(
     listener: TcpListener,
     inside: SocketAddr,
-    cut: watch::Receiver<u64>,
+    cut: watch::Receiver<Cut>,
     stalled: watch::Receiver<bool>,
 ) {
     let mut streams = JoinSet::new();
@@ -123,10 +140,24 @@ async fn carry_streams(
         while streams.try_join_next().is_some() {}
         let (mut cut, stalled) = (cut.clone(), stalled.clone());
         cut.mark_unchanged();
+        // What the bridge believes to be open: it ends when the bridge gives it up.
+        let kept = Mutex::new(None);
         streams.spawn(async move {
             tokio::select! {
                 _ = cut.changed() => {}
-                _ = carry_stream(client, inside, stalled) => {}
+                _ = carry_stream(client, inside, stalled, &kept) => return,
+            }
+            let is_told = cut.borrow().bridge_is_told;
+            let bridge = kept.lock().unwrap().take();
+            if let (Some(bridge), false) = (bridge, is_told) {
+                let mut lost = [0; 1024];
+                while bridge.readable().await.is_ok() {
+                    match bridge.try_read(&mut lost) {
+                        Ok(0) => break,
+                        Err(error) if error.kind() != io::ErrorKind::WouldBlock => break,
+                        Ok(_) | Err(_) => {}
+                    }
+                }
             }
         });
     }
@@ -136,13 +167,19 @@ async fn carry_stream(
     client: TcpStream,
     inside: SocketAddr,
     mut stalled: watch::Receiver<bool>,
+    kept: &Mutex<Option<TcpStream>>,
 ) -> io::Result<()> {
     flowing(&mut stalled).await;
-    let bridge = TcpStream::connect(inside).await?;
+    let bridge = std::net::TcpStream::connect(inside)?;
+    bridge.set_nonblocking(true)?;
+    // A second descriptor keeps it open when the first is closed.
+    *kept.lock().unwrap() = Some(TcpStream::from_std(bridge.try_clone()?)?);
+    let bridge = TcpStream::from_std(bridge)?;
     client.set_nodelay(true)?;
     bridge.set_nodelay(true)?;
-    let ((client_out, client_in), (bridge_out, bridge_in)) =
-        (client.into_split(), bridge.into_split());
+    let (client_out, client_in) = client.into_split();
+    // These halves don't shut anything down when they are dropped.
+    let (bridge_out, bridge_in) = tokio::io::split(bridge);
     let up = copy(client_out, bridge_in, stalled.clone());
     let down = copy(bridge_out, client_in, stalled);
     tokio::select! {

@@ -5,6 +5,7 @@ mod complete;
 mod connection;
 mod defect;
 mod generation;
+mod reconnect;
 mod room;
 mod stand_in;
 mod transcript;

@@ -115,7 +115,11 @@ impl Conclave {
 
     /// Waits for the end; answers exit status, all events and everything on stderr.
     pub fn finish(mut self) -> (ExitStatus, Vec<Value>, String) {
-        let status = wait::until("the process to end", || self.child.try_wait().unwrap());
+        let status = wait::until("the process to end", || {
+            // It must not wait for us to read.
+            self.take_notice();
+            self.child.try_wait().unwrap()
+        });
         while let Ok((at, line)) = self.lines.recv() {
             self.seen.push((at, serde_json::from_str(&line).unwrap_or(Value::String(line))));
         }
