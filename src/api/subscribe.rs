@@ -136,7 +136,15 @@ impl SubscribeTask {
         }
         let answer = self.request(add, remove).await?;
         self.session = Some(answer.session_id);
-        self.subscribed.retain(|held| !remove.contains(held) && !add.contains(held));
+        // Removing a whole stream removes each of its tracks.
+        let is_gone = |held: &StreamSubscription| {
+            remove.iter().any(|gone| {
+                gone.stream_id == held.stream_id
+                    && (gone.stream_track_id.is_none()
+                        || gone.stream_track_id == held.stream_track_id)
+            })
+        };
+        self.subscribed.retain(|held| !is_gone(held) && !add.contains(held));
         self.subscribed.extend_from_slice(add);
         match answer.offer {
             Some(offer) => self.accept(answer.session_id, &offer.sdp).await,
