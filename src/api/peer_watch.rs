@@ -4,12 +4,17 @@
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::sleep;
 use tokio::time::timeout;
 
 use crate::rtc::PeerState;
 
 /// A connection that heard nothing for a while gets this long to come back by itself.
 const GRACE: Duration = Duration::from_secs(10);
+
+/// A path that is silent for so long, after five seconds of which nobody took notice, is not
+/// waited for any more. Four seconds later it would be given up for good.
+const LASTING: Duration = Duration::from_secs(6);
 
 /// A search for another path takes no longer.
 const SEARCH: Duration = Duration::from_secs(20);
@@ -28,13 +33,26 @@ pub(super) async fn trouble(
     state: &mut watch::Receiver<PeerState>,
     moves: &mut watch::Receiver<u64>,
 ) -> Option<Trouble> {
+    trouble_after(LASTING, state, moves).await
+}
+
+async fn trouble_after(
+    lasting: Duration,
+    state: &mut watch::Receiver<PeerState>,
+    moves: &mut watch::Receiver<u64>,
+) -> Option<Trouble> {
     loop {
-        match *state.borrow_and_update() {
+        let now = *state.borrow_and_update();
+        match now {
             PeerState::Closed => return Some(Trouble::Closed),
-            PeerState::Disconnected | PeerState::Failed => return Some(Trouble::Path),
-            PeerState::New | PeerState::Connecting | PeerState::Connected => {}
+            PeerState::Failed => return Some(Trouble::Path),
+            PeerState::Disconnected
+            | PeerState::New
+            | PeerState::Connecting
+            | PeerState::Connected => {}
         }
         tokio::select! {
+            () = sleep(lasting), if now == PeerState::Disconnected => return Some(Trouble::Path),
             changed = state.changed() => changed.ok()?,
             moved = moves.changed() => {
                 moved.ok()?;
@@ -100,7 +118,8 @@ mod tests {
         let (sender, mut state) = watch::channel(PeerState::Connected);
         let (moved, mut moves) = watch::channel(0);
         sender.send_replace(PeerState::Disconnected);
-        assert_eq!(trouble(&mut state, &mut moves).await, Some(Trouble::Path));
+        let lasting = trouble_after(Duration::ZERO, &mut state, &mut moves);
+        assert_eq!(lasting.await, Some(Trouble::Path));
         sender.send_replace(PeerState::Connected);
         assert!(is_found(&mut state).await);
         moved.send_replace(1);

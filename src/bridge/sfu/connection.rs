@@ -39,9 +39,9 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// about twenty seconds to notice.
 pub(super) const LOST_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client that isn't heard for this long has lost its path: clients check theirs, or report
-/// what they receive, every few seconds at the latest.
-const QUIET: Duration = Duration::from_secs(4);
+/// A client that isn't heard for this long may soon give up its path. A shorter outage is best
+/// waited out: both sides go on where they were, and sound is back with the first packet.
+const QUIET: Duration = Duration::from_secs(11);
 
 /// A client that checks from a new address twice within this time, and isn't heard from the
 /// old one meanwhile, has moved. Checks of a path that is only held ready are rarer.

@@ -324,7 +324,7 @@ fn subscriber_that_was_away_is_asked_to_find_a_path_anew() {
     world.lossy = Box::new(move |from, to| from == away || to == away);
     let mut last = String::new();
     for round in 0..6 {
-        world.run(Duration::from_secs(10));
+        world.run(Duration::from_secs(if round == 0 { 15 } else { 10 }));
         let offer = world.reoffer();
         let name =
             |sdp: &str| sdp.lines().find(|l| l.starts_with("a=ice-ufrag:")).map(str::to_owned);
