@@ -111,7 +111,7 @@ impl Http {
 
     /// The date and time that a server puts into its answers, if it does (RFC 9110 §6.6.1).
     pub async fn date(&self, url: &str) -> Result<Option<String>, NetError> {
-        let answer = self.client.get(url).send().await.map_err(|error| explain(url, &error))?;
+        let answer = self.current().get(url).send().await.map_err(|error| explain(url, &error))?;
         let date = answer.headers().get(DATE).and_then(|value| value.to_str().ok());
         Ok(date.map(str::to_owned))
     }
