@@ -1,5 +1,5 @@
 # Two commands are all a newcomer needs: `make run` and `make test`. Both install what is missing.
-.PHONY: help run test setup setup-test lint bench load malformed voice tui pulse recording idle
+.PHONY: help run test setup setup-test lint bench load malformed voice tui pulse recording idle drill
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,3 +48,6 @@ recording: setup-test ## Three processes, a minute recorded, the bridge killed: 
 idle: setup-test ## What a quiet call costs: CPU and bytes to the terminal over a minute
 	cargo build --release --quiet
 	benches/idle.sh target/release/conclave 60
+
+drill: setup-test ## Break calls in every way, REPEAT times each: seconds until sound is back
+	REPEAT=$${REPEAT:-50} CYCLES=$${CYCLES:-1000} cargo test --test drill -- --nocapture --test-threads 1

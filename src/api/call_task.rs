@@ -25,11 +25,22 @@ use super::roster::Person;
 use super::roster::Roster;
 use super::stream_api::StreamApi;
 
-/// The list of streams is not read more often, whatever happens in the room.
+/// The list of streams is not read more often, whatever happens in the room for long.
 const LIST_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
-/// Wait after a failed attempt to restore the call, or to subscribe.
+/// The pause after the first of several readings; it doubles. What happens while the list is
+/// being read makes it worthless, and much happens when several people come back at once.
+const LIST_AGAIN: Duration = Duration::from_millis(50);
+
+/// Wait after a failed attempt to subscribe, and the longest one after a failed attempt to
+/// restore the call.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// Wait after the first failed attempt to restore the call; it doubles. Somebody is waiting.
+const RESTORE_AFTER: Duration = Duration::from_millis(250);
+
+/// A call that has lasted this long since it was restored is sound.
+const SOUND_AFTER: Duration = Duration::from_secs(5);
 
 /// What was done in the background.
 enum Outcome {
@@ -50,11 +61,16 @@ pub(super) struct CallTask {
     /// Requests under way; the events go on meanwhile.
     work: JoinSet<Outcome>,
     restoring: bool,
+    /// Attempts to restore the call that failed, or did not hold.
+    failures: u32,
+    restored_at: Option<Instant>,
     /// The bridge still holds media connections that are of no use any more.
     leave_first: bool,
     listing: bool,
     /// Not before this may the list be read again.
     list_from: Instant,
+    /// The pause before that.
+    list_pause: Duration,
     /// Subscribing failed; try again then.
     retry_at: Option<Instant>,
 }
@@ -77,9 +93,12 @@ impl CallTask {
             stop,
             work: JoinSet::new(),
             restoring: false,
+            failures: 0,
+            restored_at: None,
             leave_first: false,
             listing: false,
             list_from: Instant::now(),
+            list_pause: LIST_AGAIN,
             retry_at: None,
         }
     }
@@ -132,7 +151,10 @@ impl CallTask {
                 self.status.send_replace(CallStatus::Reconnecting { reason });
                 self.restoring = true;
             }
-            EventKind::Connected => self.restore(Duration::ZERO),
+            EventKind::Connected => {
+                self.failures = 0;
+                self.restore(Duration::ZERO);
+            }
             EventKind::StreamRoomDeleted(room) if *room == self.room => {
                 return Some("the room was deleted".to_owned());
             }
@@ -158,7 +180,12 @@ impl CallTask {
         }
         self.status.send_replace(CallStatus::Reconnecting { reason });
         self.leave_first = true;
-        self.restore(RETRY_AFTER);
+        if self.restored_at.is_none_or(|at| at.elapsed() >= SOUND_AFTER) {
+            self.failures = 0;
+            self.restore(Duration::ZERO);
+        } else {
+            self.restore_later();
+        }
     }
 
     /// Starts what the facts call for.
@@ -183,7 +210,11 @@ impl CallTask {
         }
         if self.roster.is_stale() && !self.listing && Instant::now() >= self.list_from {
             self.listing = true;
-            self.list_from = Instant::now() + LIST_AT_MOST_EVERY;
+            // Whoever has not asked for a while may ask again soon.
+            let rested = self.list_from.elapsed() >= LIST_AT_MOST_EVERY;
+            let doubled = self.list_pause.saturating_mul(2).min(LIST_AT_MOST_EVERY);
+            self.list_pause = if rested { LIST_AGAIN } else { doubled };
+            self.list_from = Instant::now() + self.list_pause;
             let (api, room) = (self.api.clone(), self.room.clone());
             let revision = self.roster.revision();
             self.work.spawn(async move {
@@ -218,11 +249,13 @@ impl CallTask {
             }
             Outcome::Restored(Ok(own)) => {
                 self.restoring = false;
+                self.restored_at = Some(Instant::now());
                 self.leave_first = false;
                 self.roster.reset();
                 self.roster.set_own(own);
                 self.roster.set_stale();
                 self.list_from = Instant::now();
+                self.list_pause = LIST_AGAIN;
                 self.status.send_replace(CallStatus::Active);
             }
             Outcome::Restored(Err(error)) if is_final(&error) => {
@@ -230,10 +263,17 @@ impl CallTask {
             }
             Outcome::Restored(Err(error)) => {
                 tracing::info!(%error, "the call could not be restored");
-                self.restore(RETRY_AFTER);
+                self.restore_later();
             }
         }
         None
+    }
+
+    /// Tries again, sooner or later: never in step with everybody else whose call broke.
+    fn restore_later(&mut self) {
+        let full = RESTORE_AFTER.saturating_mul(1 << self.failures.min(8)).min(RETRY_AFTER);
+        self.failures = self.failures.saturating_add(1);
+        self.restore(full.mul_f64(rand::random_range(0.5..1.0)));
     }
 
     fn restore(&mut self, after: Duration) {

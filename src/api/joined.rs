@@ -184,9 +184,14 @@ impl Room {
     /// Watches a media connection and tells when it is lost for good.
     pub(super) async fn watch_peer(self: Arc<Self>, what: &str, state: watch::Receiver<PeerState>) {
         if peer_watch::is_lost(state).await {
-            tracing::info!(room = %self.id, what, "a media connection is lost");
-            self.broken.send_replace(format!("the connection for {what} is lost"));
+            self.report_broken(what);
         }
+    }
+
+    /// Tells whoever restores the room that a media connection is lost for good.
+    pub(super) fn report_broken(&self, what: &str) {
+        tracing::info!(room = %self.id, what, "a media connection is lost");
+        self.broken.send_replace(format!("the connection for {what} is lost"));
     }
 
     /// Notes who publishes what.
@@ -214,8 +219,20 @@ impl Room {
 
     pub(super) async fn list_streams(&self) -> Result<Vec<StreamInfo>, ApiError> {
         let streams = list_streams(&self.core, &self.id).await?;
+        self.follow(&streams);
         self.learn(&streams);
         Ok(streams)
+    }
+
+    /// Streams get new ids when their publishers come back: listeners go with the publisher,
+    /// if it has one stream in the complete `list`.
+    fn follow(&self, list: &[StreamInfo]) {
+        self.listeners.follow(|stream| {
+            let user = self.known_publisher(stream)?;
+            let mut theirs = list.iter().filter(|info| info.user_id == user).map(|info| info.id);
+            let only = theirs.next()?;
+            (only != stream && theirs.next().is_none()).then_some(only)
+        });
     }
 
     /// How to reach the SFU. TURN credentials are fetched when there are none or they end.

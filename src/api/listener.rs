@@ -122,6 +122,16 @@ impl Listeners {
         RemoteStreamListener { events }
     }
 
+    /// Whoever listens to a stream that was replaced listens to the new one.
+    pub(super) fn follow(&self, replaced: impl Fn(StreamId) -> Option<StreamId>) {
+        let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        for (stream, _) in list.iter_mut() {
+            if let Some(new) = stream.and_then(&replaced) {
+                *stream = Some(new);
+            }
+        }
+    }
+
     /// Tells every listener that wants to hear it.
     pub(super) fn tell(&self, event: &RemoteStreamEvent) {
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,12 +165,16 @@ mod tests {
         listeners.tell(&data(2));
         assert_eq!(all.next_event().await, Some(data(1)));
         assert_eq!(one.next_event().await, Some(data(2)));
+        listeners.follow(|stream| (stream == StreamId(2)).then_some(StreamId(3)));
+        listeners.tell(&data(3));
+        assert_eq!(one.next_event().await, Some(data(3)));
+        assert_eq!(all.next_event().await, Some(data(2)));
+        assert_eq!(all.next_event().await, Some(data(3)));
         drop(one);
-        listeners.tell(&data(2));
+        listeners.tell(&data(3));
         assert_eq!(listeners.list.lock().unwrap().len(), 1);
         drop(listeners);
-        assert_eq!(all.next_event().await, Some(data(2)));
-        assert_eq!(all.next_event().await, Some(data(2)));
+        assert_eq!(all.next_event().await, Some(data(3)));
         assert_eq!(all.next_event().await, None);
     }
 }

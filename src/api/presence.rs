@@ -121,6 +121,17 @@ impl StreamApi {
             _ => Ok(None),
         }
     }
+
+    /// Leaves a room for a moment and enters it again: whatever was published has ended then.
+    /// What was subscribed to is subscribed to again.
+    pub(super) async fn leave_and_return(&self, room: &StreamRoomId) -> Result<(), ApiError> {
+        let joined = self.joined(room)?;
+        self.reenter(room, true).await?;
+        let (reply, restored) = oneshot::channel();
+        let restore = SubscribeCommand::Restore { reply };
+        joined.subscribe.send(restore).await.map_err(|_| ApiError::Closed)?;
+        restored.await.map_err(|_| ApiError::Closed)?
+    }
 }
 
 /// Keeps a room from being joined twice; gives the place back if joining fails.

@@ -33,9 +33,15 @@ use crate::wire::rpc::code;
 use super::audio::Microphone;
 use super::error::ApiError;
 use super::joined::Room;
+use super::peer_watch;
+use super::peer_watch::Trouble;
+use super::stream_api::ask;
 
 /// Commands from the façade to the task; when full, callers wait.
 pub(super) const COMMANDS: usize = 16;
+
+/// How often another path is looked for, 15 s each time, before the connection is given up.
+const SEARCHES: u32 = 4;
 
 type Reply<T> = oneshot::Sender<Result<T, ApiError>>;
 
@@ -49,6 +55,8 @@ pub(super) enum PublishCommand {
     Publish { reply: Reply<StreamPublishResult> },
     /// Offer what was staged since.
     Update { reply: Reply<StreamPublishResult> },
+    /// Look for another path to the SFU, on the same connection.
+    Restart { reply: Reply<()> },
     /// Publish the same again on a new connection, after a reconnection.
     Republish { reply: Reply<StreamPublishResult> },
     /// Withdraw the stream.
@@ -94,6 +102,8 @@ pub(super) struct PublishTask {
     room: Arc<Room>,
     handle: StreamHandle,
     commands: mpsc::Receiver<PublishCommand>,
+    /// For those who watch over the connection.
+    itself: mpsc::WeakSender<PublishCommand>,
     publisher: Option<Arc<Publisher>>,
     /// Watch over the connection.
     watch: JoinSet<()>,
@@ -108,12 +118,13 @@ impl PublishTask {
     pub(super) fn new(
         room: Arc<Room>,
         handle: StreamHandle,
-        commands: mpsc::Receiver<PublishCommand>,
+        (sender, commands): (&mpsc::Sender<PublishCommand>, mpsc::Receiver<PublishCommand>),
     ) -> Self {
         Self {
             room,
             handle,
             commands,
+            itself: sender.downgrade(),
             publisher: None,
             watch: JoinSet::new(),
             session: None,
@@ -143,6 +154,9 @@ impl PublishTask {
                 }
                 PublishCommand::Update { reply } => {
                     let _ = reply.send(self.update().await);
+                }
+                PublishCommand::Restart { reply } => {
+                    let _ = reply.send(self.restart().await);
                 }
                 PublishCommand::Republish { reply } => {
                     self.close_connection().await;
@@ -204,10 +218,13 @@ impl PublishTask {
         let publisher = Arc::new(Publisher::new(&config).map_err(media)?);
         self.room.set_publisher(Some(Arc::clone(&publisher)));
         self.publisher = Some(Arc::clone(&publisher));
-        let room = Arc::clone(&self.room);
-        let state = publisher.state();
-        self.watch.spawn(mirror(state.clone(), self.state.clone()));
-        self.watch.spawn(async move { room.watch_peer("sending", state).await });
+        self.watch.spawn(mirror(publisher.state(), self.state.clone()));
+        self.watch.spawn(watch_over(
+            Arc::clone(&self.room),
+            self.itself.clone(),
+            (publisher.state(), publisher.moves()),
+        ));
+        self.follow_loss(&publisher);
         let microphones = self.attach(&publisher, true).await?;
         let offer = SessionDescription::offer(publisher.create_offer().await.map_err(media)?);
         let stream_room_id = self.room.id.0.clone();
@@ -290,14 +307,30 @@ impl PublishTask {
         Ok(StreamPublishResult { published: data.is_some(), data })
     }
 
+    /// Asks for another path (ICE restart): the stream goes on, and nobody else notices.
+    async fn restart(&mut self) -> Result<(), ApiError> {
+        let publisher = self.publisher.clone().ok_or(ApiError::NotPublished(self.handle))?;
+        let offer = publisher.create_restart_offer().await.map_err(media)?;
+        let offer = SessionDescription::offer(offer);
+        let stream_room_id = self.room.id.0.clone();
+        let answer = self.room.core.call(&StreamUpdate { stream_room_id, offer }).await?;
+        self.finish(&publisher, answer, Vec::new()).await.map(drop)
+    }
+
     async fn unpublish(&mut self) -> Result<(), ApiError> {
         let Some(session_id) = self.session.take() else { return Ok(()) };
-        match self.room.core.call(&StreamUnpublish { session_id }).await {
-            // Official bridges let only managers unpublish (streams.md §14.1, B4). Closing
-            // the connection, which follows, ends the stream as well, a little later.
-            Err(error) if error.code() == Some(code::ACCESS_DENIED) => Ok(()),
-            result => result.map(drop),
-        }
+        self.room.core.call(&StreamUnpublish { session_id }).await.map(drop)
+    }
+
+    /// Lets the encoder know how much of its sound gets lost.
+    fn follow_loss(&mut self, publisher: &Publisher) {
+        let (room, handle, mut loss) = (Arc::clone(&self.room), self.handle, publisher.loss());
+        self.watch.spawn(async move {
+            while loss.changed().await.is_ok() {
+                let percent = *loss.borrow_and_update();
+                room.audio.set_loss(handle, percent).await;
+            }
+        });
     }
 
     async fn close_connection(&mut self) {
@@ -337,6 +370,33 @@ impl Room {
         let microphone = Microphone { room, user, input, sender, sink };
         self.audio.add_microphone(handle, microphone, keys).await;
         Ok(())
+    }
+}
+
+/// Looks for other paths as long as the bridge keeps the connection, and says when that does
+/// not help.
+async fn watch_over(
+    room: Arc<Room>,
+    task: mpsc::WeakSender<PublishCommand>,
+    (mut state, mut moves): (watch::Receiver<PeerState>, watch::Receiver<u64>),
+) {
+    let mut searches = 0;
+    while let Some(trouble) = peer_watch::trouble(&mut state, &mut moves).await {
+        if trouble == Trouble::Closed || searches >= SEARCHES {
+            room.report_broken("sending");
+            return;
+        }
+        searches += 1;
+        let Some(task) = task.upgrade() else { return };
+        tracing::info!(room = %room.id, ?trouble, "looking for another path");
+        if let Err(error) = ask(&task, |reply| PublishCommand::Restart { reply }).await {
+            tracing::info!(%error, "the bridge does not look for another path");
+            room.report_broken("sending");
+            return;
+        }
+        if peer_watch::is_found(&mut state).await {
+            searches = 0;
+        }
     }
 }
 

@@ -411,8 +411,9 @@ impl StreamApi {
         let joined = self.joined(room)?;
         let handle = self.local().create(room)?;
         let (sender, commands) = mpsc::channel(publish::COMMANDS);
+        let room = Arc::clone(&joined.room);
+        joined.spawn(PublishTask::new(room, handle, (&sender, commands)).run());
         joined.set_publisher(Some(sender));
-        joined.spawn(PublishTask::new(Arc::clone(&joined.room), handle, commands).run());
         Ok(handle)
     }
 
@@ -527,7 +528,13 @@ impl StreamApi {
         let publish = self.publisher(handle)?;
         self.local().remove(handle);
         joined.set_publisher(None);
-        ask(&publish, |reply| PublishCommand::Unpublish { reply }).await
+        match ask(&publish, |reply| PublishCommand::Unpublish { reply }).await {
+            // Official bridges let only managers unpublish, but anybody leave (streams.md §15).
+            Err(error) if error.code() == Some(code::ACCESS_DENIED) => {
+                self.leave_and_return(&joined.room.id).await
+            }
+            result => result,
+        }
     }
 
     /// Sends a message of up to about 16 kB on a published stream's data track, sealed like
@@ -715,6 +722,8 @@ impl StreamApi {
 
     /// Listens to what arrives on the streams of a room, or on one of them, besides sound:
     /// tracks that come and go, and messages. Any number of listeners, each until dropped.
+    /// Listeners of one stream follow its publisher, who gets another stream after a
+    /// reconnection.
     ///
     /// # Errors
     ///

@@ -5,7 +5,11 @@
 //! or by event, because a bridge that waits for an answer makes no further offers
 //! (streams.md §9.5). The task carries out one negotiation after the other.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
 
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
@@ -51,6 +55,8 @@ pub(super) enum SubscribeCommand {
     Reset { reply: oneshot::Sender<()> },
     /// The media session, once there is one.
     Session { reply: oneshot::Sender<Option<SessionId>> },
+    /// Subscribe to what was subscribed to before the last reset, whose streams live on.
+    Restore { reply: oneshot::Sender<Result<(), ApiError>> },
     /// Close the connection and end.
     Close,
 }
@@ -61,13 +67,27 @@ pub(super) struct SubscribeTask {
     commands: mpsc::Receiver<SubscribeCommand>,
     subscriber: Option<Arc<Subscriber>>,
     session: Option<i64>,
+    /// What was asked for and not withdrawn since the last reset, and before it.
+    subscribed: Vec<StreamSubscription>,
+    before: Vec<StreamSubscription>,
+    /// What arrives on the connection; it ends with it.
+    tracks: Arc<Tracks>,
     /// Forwards what arrives on the connection and watches over it: at most one of each.
     forwarders: JoinSet<()>,
 }
 
 impl SubscribeTask {
     pub(super) fn new(room: Arc<Room>, commands: mpsc::Receiver<SubscribeCommand>) -> Self {
-        Self { room, commands, subscriber: None, session: None, forwarders: JoinSet::new() }
+        Self {
+            room,
+            commands,
+            subscriber: None,
+            session: None,
+            subscribed: Vec::new(),
+            before: Vec::new(),
+            tracks: Arc::default(),
+            forwarders: JoinSet::new(),
+        }
     }
 
     /// Runs until told to close, or until the room is dropped.
@@ -88,10 +108,17 @@ impl SubscribeTask {
                 }
                 SubscribeCommand::Reset { reply } => {
                     self.close().await;
+                    self.before = std::mem::take(&mut self.subscribed);
                     let _ = reply.send(());
                 }
                 SubscribeCommand::Session { reply } => {
                     let _ = reply.send(self.session.map(SessionId));
+                }
+                SubscribeCommand::Restore { reply } => {
+                    let before = std::mem::take(&mut self.before);
+                    let nothing = before.is_empty();
+                    let done = if nothing { Ok(()) } else { self.change(&before, &[]).await };
+                    let _ = reply.send(done);
                 }
                 SubscribeCommand::Close => break,
             }
@@ -109,6 +136,16 @@ impl SubscribeTask {
         }
         let answer = self.request(add, remove).await?;
         self.session = Some(answer.session_id);
+        // Removing a whole stream removes each of its tracks.
+        let is_gone = |held: &StreamSubscription| {
+            remove.iter().any(|gone| {
+                gone.stream_id == held.stream_id
+                    && (gone.stream_track_id.is_none()
+                        || gone.stream_track_id == held.stream_track_id)
+            })
+        };
+        self.subscribed.retain(|held| !is_gone(held) && !add.contains(held));
+        self.subscribed.extend_from_slice(add);
         match answer.offer {
             Some(offer) => self.accept(answer.session_id, &offer.sdp).await,
             None => Ok(()),
@@ -154,7 +191,7 @@ impl SubscribeTask {
         let config = self.room.peer_config().await;
         let (subscriber, events) = Subscriber::new(&config).map_err(media)?;
         let subscriber = Arc::new(subscriber);
-        self.forwarders.spawn(forward(Arc::clone(&self.room), events));
+        self.forwarders.spawn(forward(Arc::clone(&self.room), Arc::clone(&self.tracks), events));
         let (room, state) = (Arc::clone(&self.room), subscriber.state());
         self.forwarders.spawn(async move { room.watch_peer("receiving", state).await });
         self.room.set_subscriber(Some(Arc::clone(&subscriber)));
@@ -171,7 +208,42 @@ impl SubscribeTask {
             subscriber.close().await;
         }
         self.forwarders.shutdown().await;
+        // Nobody says so any more, but they have ended with their connection.
+        for ((stream, line), kind) in self.tracks.take() {
+            end_track(&self.room, stream, line, kind).await;
+        }
     }
+}
+
+/// The tracks of one connection, from their announcement to their end.
+#[derive(Default)]
+struct Tracks(Mutex<BTreeMap<(StreamId, TrackId), TrackKind>>);
+
+impl Tracks {
+    fn list(&self) -> MutexGuard<'_, BTreeMap<(StreamId, TrackId), TrackKind>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, stream: StreamId, line: TrackId, kind: TrackKind) {
+        self.list().insert((stream, line), kind);
+    }
+
+    fn remove(&self, stream: StreamId, line: &TrackId) {
+        self.list().remove(&(stream, line.clone()));
+    }
+
+    fn take(&self) -> BTreeMap<(StreamId, TrackId), TrackKind> {
+        std::mem::take(&mut self.list())
+    }
+}
+
+/// A track is not received any more.
+async fn end_track(room: &Room, stream: StreamId, line: TrackId, kind: TrackKind) {
+    if kind == TrackKind::Audio {
+        let key = TrackKey { room: room.token, stream, mid: line.clone() };
+        room.audio.remove_track(key).await;
+    }
+    room.listeners.tell(&RemoteStreamEvent::TrackRemoved { stream, line, kind });
 }
 
 fn wire(list: &[StreamSubscription]) -> Vec<stream::StreamSubscription> {
@@ -179,7 +251,11 @@ fn wire(list: &[StreamSubscription]) -> Vec<stream::StreamSubscription> {
 }
 
 /// Brings what arrives on the connection to the audio engine and the listeners.
-async fn forward(room: Arc<Room>, mut events: mpsc::Receiver<SubscriberEvent>) {
+async fn forward(
+    room: Arc<Room>,
+    tracks: Arc<Tracks>,
+    mut events: mpsc::Receiver<SubscriberEvent>,
+) {
     // Questions to the bridge about whose tracks these are; sound goes on meanwhile.
     let mut questions = JoinSet::new();
     while let Some(event) = events.recv().await {
@@ -197,6 +273,7 @@ async fn forward(room: Arc<Room>, mut events: mpsc::Receiver<SubscriberEvent>) {
                 }
             }
             SubscriberEvent::Track { stream_id, mid, kind } => {
+                tracks.add(stream_id, mid.clone(), kind);
                 if kind == TrackKind::Audio {
                     let key = TrackKey { room: room.token, stream: stream_id, mid: mid.clone() };
                     if add_track(&room, key.clone()).await {
@@ -207,12 +284,8 @@ async fn forward(room: Arc<Room>, mut events: mpsc::Receiver<SubscriberEvent>) {
                 room.listeners.tell(&RemoteStreamEvent::TrackAdded { stream, line, kind });
             }
             SubscriberEvent::TrackEnded { stream_id, mid, kind } => {
-                if kind == TrackKind::Audio {
-                    let key = TrackKey { room: room.token, stream: stream_id, mid: mid.clone() };
-                    room.audio.remove_track(key).await;
-                }
-                let (stream, line) = (stream_id, mid);
-                room.listeners.tell(&RemoteStreamEvent::TrackRemoved { stream, line, kind });
+                end_track(&room, stream_id, mid.clone(), kind).await;
+                tracks.remove(stream_id, &mid);
             }
             SubscriberEvent::Data { stream_id, payload } => {
                 room.listeners.tell(&open_data(&room, stream_id, &payload));

@@ -1,5 +1,6 @@
 //! The command line, declared. What each command does is in `command/`.
 
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -148,6 +149,9 @@ pub struct Host {
     /// Host name or address that the invite names [default: the one listened on]
     #[arg(long, env = "CONCLAVE_ADVERTISE", value_name = "HOST")]
     pub advertise: Option<String>,
+    /// Address at which media is reached instead of this machine's own; may be repeated
+    #[arg(long, value_name = "ADDR")]
+    pub media_address: Vec<IpAddr>,
     /// Room to open; created if there is none of that name
     #[arg(long, default_value = "lobby")]
     pub room: String,

@@ -83,9 +83,12 @@ impl Headless {
                     report_levels(self.output, &levels);
                     report_stats(self.output, &stats);
                 }
-                reason = end_of(&mut status) => {
-                    ended = Some(reason);
-                    break;
+                now = next_status(&mut status) => {
+                    if let CallStatus::Ended { reason } = now {
+                        ended = Some(reason);
+                        break;
+                    }
+                    report_status(self.output, &now);
                 }
                 event = timing.next() => self.output.event(&event),
                 event = self.events.next_event() => {
@@ -236,16 +239,27 @@ fn report_stats(output: Output, stats: &watch::Receiver<CallStats>) {
         "packets_sent": stats.packets_sent, "bytes_sent": stats.bytes_sent}));
 }
 
-/// Waits until the call is over without having been left; answers why.
-async fn end_of(status: &mut watch::Receiver<CallStatus>) -> String {
-    loop {
-        if let CallStatus::Ended { reason } = &*status.borrow_and_update() {
-            return reason.clone();
+fn report_status(output: Output, status: &CallStatus) {
+    match status {
+        CallStatus::Reconnecting { reason } => {
+            let reason = clean(reason);
+            let line = json!({"event": "call", "state": "reconnecting", "message": reason});
+            output.result(&line, || format!("coming back to the call: {reason}"));
         }
-        if status.changed().await.is_err() {
-            return future::pending().await;
+        CallStatus::Active => {
+            let line = json!({"event": "call", "state": "active"});
+            output.result(&line, || "back in the call".to_owned());
         }
+        CallStatus::Ended { .. } => {}
     }
+}
+
+/// Waits until the call is doing otherwise than before.
+async fn next_status(status: &mut watch::Receiver<CallStatus>) -> CallStatus {
+    if status.changed().await.is_err() {
+        return future::pending().await;
+    }
+    status.borrow_and_update().clone()
 }
 
 fn tenths(value: f32) -> f64 {

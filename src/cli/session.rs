@@ -1,6 +1,7 @@
 //! A logged-in session and everything that belongs to it: profile, connection, and the
 //! embedded bridge where there is one.
 
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,10 +118,19 @@ pub struct Hosted {
 }
 
 impl Session {
-    /// Starts the embedded bridge on `listen` and logs in to it.
-    pub async fn host(profile: Profile, listen: SocketAddr) -> anyhow::Result<Self> {
+    /// Starts the embedded bridge on `listen` and logs in to it. Clients are told to reach media
+    /// at `media`, or at this machine's own addresses if that is empty.
+    pub async fn host(
+        profile: Profile,
+        listen: SocketAddr,
+        media: &[IpAddr],
+    ) -> anyhow::Result<Self> {
         let lock = DirLock::acquire(&profile.paths.bridge)?;
-        let bridge = Bridge::start(BridgeConfig::new(listen, profile.paths.bridge.clone())).await?;
+        let config = BridgeConfig {
+            advertise: media.to_vec(),
+            ..BridgeConfig::new(listen, profile.paths.bridge.clone())
+        };
+        let bridge = Bridge::start(config).await?;
         let url = bridge.url();
         provision::ensure_key(&bridge, &profile.paths).await?;
         let manager = Manager::open(&url, &profile.paths).await?;
@@ -183,7 +193,7 @@ impl Session {
             Some(known) if runs_elsewhere => Self::connect(profile, &known).await,
             _ => {
                 drop(lock?);
-                Self::host(profile, EMBEDDED_LISTEN.parse().expect("a socket address")).await
+                Self::host(profile, EMBEDDED_LISTEN.parse().expect("a socket address"), &[]).await
             }
         }
     }

@@ -46,7 +46,7 @@ const PONG_WITHIN: Duration = Duration::from_secs(3);
 const REFILL_EVERY: Duration = Duration::from_secs(10);
 
 /// How long opening, authorising and subscribing may take together.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(15);
+const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
 type Reply<T> = oneshot::Sender<Result<T, NetError>>;
 
@@ -58,7 +58,7 @@ pub(super) enum Command {
     Subscribe { channels: Vec<String>, reply: Reply<Vec<SubscriptionId>> },
     /// End subscriptions.
     Unsubscribe { ids: Vec<SubscriptionId>, reply: Reply<()> },
-    /// The session was logged in anew: open a socket for it.
+    /// The session was logged in anew: open a socket for it, unless that was done already.
     Reopen,
 }
 
@@ -119,6 +119,7 @@ impl SessionDriver {
         while let Some(mut link) = self.next_link().await {
             let end = self.serve(&mut link).await;
             self.fail_pending();
+            self.shared.http.forget_connections();
             match end {
                 End::Stopped => {
                     link.goodbye(&self.shared).await;
@@ -141,9 +142,10 @@ impl SessionDriver {
         if let Some(link) = self.link.take() {
             return Some(link);
         }
+        let lost_at = Instant::now();
         loop {
             let stop = self.shared.stop.clone();
-            let delay = self.backoff.next_delay(rand::random());
+            let delay = self.backoff.next_delay(lost_at.elapsed(), rand::random());
             tokio::select! {
                 () = stop.cancelled() => return None,
                 () = sleep(delay) => {}
@@ -180,7 +182,11 @@ impl SessionDriver {
         for ((id, _), server_id) in held.iter().zip(subscription_ids(&answer)?) {
             self.subscriptions.rebind(id, &server_id);
         }
-        Ok(link)
+        if link.generation() == self.shared.generation() {
+            return Ok(link);
+        }
+        // The session was lost between the two calls, and with it the socket's authorisation.
+        Err(NetError::ConnectionLost)
     }
 
     async fn serve(&mut self, link: &mut Link) -> End {
@@ -227,6 +233,9 @@ impl SessionDriver {
                         // The next tick tries again; running out leads to a new login.
                         tracing::info!(%error, "no new tickets");
                     }
+                    if let Err(end) = self.require_current(link) {
+                        return end;
+                    }
                 }
             }
         }
@@ -261,8 +270,17 @@ impl SessionDriver {
                 let then = Then::Unsubscribed { reply };
                 self.start(link, "unsubscribeFromChannels".to_owned(), &params, then).await
             }
-            Command::Reopen => Err(End::Lost("the session was logged in anew".to_owned())),
+            // Between the login and this command the socket may have been opened anew.
+            Command::Reopen => self.require_current(link),
         }
+    }
+
+    /// The socket belongs to the current login, or it is of no use any more.
+    fn require_current(&self, link: &Link) -> Result<(), End> {
+        if link.generation() == self.shared.generation() {
+            return Ok(());
+        }
+        Err(End::Lost("the session was logged in anew".to_owned()))
     }
 
     async fn start(

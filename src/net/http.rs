@@ -1,5 +1,8 @@
 //! The HTTP carrier: frames to `/api/v2.0`, JSON-RPC to `/api` for management.
 
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,34 +30,47 @@ const MAX_ANSWER: usize = 16 << 20;
 /// How much of an unexpected answer goes into an error message, in bytes.
 const QUOTED: usize = 120;
 
-/// A client with its pool of kept-alive connections.
+/// A client with its pool of kept-alive connections, which all its clones share.
 #[derive(Clone, Debug)]
 pub struct Http {
-    client: Client,
+    client: Arc<Mutex<Client>>,
 }
 
 impl Http {
     /// Sets up the client; opens nothing yet.
     pub fn new() -> Result<Self, NetError> {
+        Ok(Self { client: Arc::new(Mutex::new(Self::client()?)) })
+    }
+
+    /// Uses no connection again that is open now: the network that it was made on may be gone,
+    /// and nobody would say so before the time of a request is over.
+    pub fn forget_connections(&self) {
+        match Self::client() {
+            Ok(client) => *self.client.lock().unwrap_or_else(PoisonError::into_inner) = client,
+            Err(error) => tracing::warn!(%error, "HTTP goes on with its old connections"),
+        }
+    }
+
+    fn current(&self) -> Client {
+        self.client.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn client() -> Result<Client, NetError> {
         tls::install_provider();
-        let client = Client::builder()
+        Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(REQUEST_TIMEOUT)
             .pool_max_idle_per_host(4)
             .redirect(reqwest::redirect::Policy::none())
             .tcp_nodelay(true)
             .build()
-            .map_err(|error| NetError::Tls {
-                url: String::new(),
-                reason: tls::root_cause(&error),
-            })?;
-        Ok(Self { client })
+            .map_err(|error| NetError::Tls { url: String::new(), reason: tls::root_cause(&error) })
     }
 
     /// Posts a sequence of frames and returns the frames of the answer.
     pub async fn post_frames(&self, url: &str, body: Vec<u8>) -> Result<Bytes, NetError> {
         let request = self
-            .client
+            .current()
             .post(url)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))
             .body(body);
@@ -76,7 +92,7 @@ impl Http {
         body: &serde_json::Value,
     ) -> Result<serde_json::Value, NetError> {
         let mut request = self
-            .client
+            .current()
             .post(url)
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .body(body.to_string());
@@ -95,7 +111,7 @@ impl Http {
 
     /// The date and time that a server puts into its answers, if it does (RFC 9110 §6.6.1).
     pub async fn date(&self, url: &str) -> Result<Option<String>, NetError> {
-        let answer = self.client.get(url).send().await.map_err(|error| explain(url, &error))?;
+        let answer = self.current().get(url).send().await.map_err(|error| explain(url, &error))?;
         let date = answer.headers().get(DATE).and_then(|value| value.to_str().ok());
         Ok(date.map(str::to_owned))
     }

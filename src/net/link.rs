@@ -3,8 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
 use serde_json::json;
+use tokio::time::MissedTickBehavior;
+use tokio::time::interval;
 use tokio::time::timeout;
 
 use crate::wire::mux;
@@ -21,6 +25,12 @@ use super::ws::WebSocket;
 
 /// How many events may come between authorising and being served; more are a broken peer.
 const EARLY_EVENTS: usize = 256;
+
+/// Between two attempts to open a socket that run at the same time.
+const HEDGE_EVERY: Duration = Duration::from_secs(1);
+
+/// How many attempts may run at the same time. Each ends by itself after some seconds.
+const HEDGES: usize = 5;
 
 /// How long the goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -43,16 +53,25 @@ pub(super) struct Link {
     next_id: u32,
     key: NotificationKey,
     channel_id: Option<u32>,
+    /// The login that the last call of the link itself was made with.
+    generation: u64,
     early: VecDeque<Received>,
 }
 
 impl Link {
     /// Opens a socket and authorises it, logging in again if the session is lost.
     pub(super) async fn open(shared: &Shared) -> Result<Self, NetError> {
-        let socket = WebSocket::connect(&shared.urls.ws).await?;
+        let socket = connect(&shared.urls.ws).await?;
         let key = NotificationKey::generate(&mut rand::rng());
         let params = json!({ "key": key.to_base64(), "addWsChannelId": true });
-        let mut link = Self { socket, next_id: 1, key, channel_id: None, early: VecDeque::new() };
+        let mut link = Self {
+            socket,
+            next_id: 1,
+            key,
+            channel_id: None,
+            generation: 0,
+            early: VecDeque::new(),
+        };
         let answer = link.call(shared, "authorizeWebSocket", &params).await?;
         let channel_id = answer.get("wsChannelId").and_then(Value::as_u64);
         let channel_id = channel_id.and_then(|id| u32::try_from(id).ok());
@@ -77,6 +96,7 @@ impl Link {
                     continue;
                 }
             };
+            self.generation = sealed.generation;
             let id = self.send(std::mem::take(&mut sealed.body)).await?;
             let body = self.answer_to(id).await?;
             match shared.open(sealed, method, &body) {
@@ -103,6 +123,11 @@ impl Link {
                 Received::Answer { .. } | Received::Nothing => {}
             }
         }
+    }
+
+    /// The login that the socket belongs to.
+    pub(super) const fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// What came while a call of the link itself was under way.
@@ -167,5 +192,26 @@ impl Link {
         // The bridge notices a closed socket as well; this is only quicker.
         let _ = timeout(GOODBYE, said).await;
         self.socket.close().await;
+    }
+}
+
+/// Opens a socket as soon as that is possible: an attempt that was begun while the network was
+/// away may hear nothing for seconds after it is back, so further ones are begun beside it.
+async fn connect(url: &str) -> Result<WebSocket, NetError> {
+    let mut attempts = FuturesUnordered::new();
+    attempts.push(WebSocket::connect(url));
+    let mut another = interval(HEDGE_EVERY);
+    another.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    another.reset();
+    loop {
+        tokio::select! {
+            Some(attempt) = attempts.next() => match attempt {
+                Err(_) if !attempts.is_empty() => {}
+                done => return done,
+            },
+            _ = another.tick(), if attempts.len() < HEDGES => {
+                attempts.push(WebSocket::connect(url));
+            }
+        }
     }
 }

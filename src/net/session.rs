@@ -148,7 +148,7 @@ struct Tickets {
 pub(super) struct Sealed {
     pub(super) body: Vec<u8>,
     pub(super) exchange: ClientExchange,
-    generation: u64,
+    pub(super) generation: u64,
 }
 
 /// What came of one attempt at a call.
@@ -317,6 +317,11 @@ impl Shared {
     fn tickets(&self) -> MutexGuard<'_, Tickets> {
         // The protocol core does not panic; even so the session stays usable.
         self.tickets.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often the session was logged in anew.
+    pub(super) fn generation(&self) -> u64 {
+        self.tickets().generation
     }
 
     /// Seals a call with a ticket of the current login; the other generation if there is none.

@@ -42,6 +42,7 @@ use webrtc::peer_connection::Registry;
 use webrtc::peer_connection::StatsSelector;
 
 use super::error::RtcError;
+use super::mapped::MappedAddress;
 use super::peer::PeerState;
 use super::rtp::tap::Inbound;
 use super::rtp::tap::TapHandle;
@@ -68,6 +69,8 @@ pub(super) enum EngineEvent {
     State(PeerState),
     ChannelOpen(RTCDataChannelId),
     ChannelClosed(RTCDataChannelId),
+    /// The other side sees us at another address than before.
+    Moved,
 }
 
 /// A data message.
@@ -90,6 +93,7 @@ pub(super) struct Engine {
     /// DTLS records that came too early, while they are held back.
     held: Option<Vec<(SocketAddr, SocketAddr, BytesMut)>>,
     closed: bool,
+    mapped: MappedAddress,
 }
 
 impl Engine {
@@ -120,6 +124,7 @@ impl Engine {
             relays: Vec::new(),
             held: None,
             closed: false,
+            mapped: MappedAddress::default(),
         };
         engine.add_candidates()?;
         Ok(engine)
@@ -270,6 +275,7 @@ impl Engine {
             }
             return;
         }
+        self.mapped.observe(now, local, from, payload);
         let transport = TransportContext {
             local_addr: local,
             peer_addr: from,
@@ -335,6 +341,9 @@ impl Engine {
     }
 
     pub(super) fn poll_event(&mut self) -> Option<EngineEvent> {
+        if self.mapped.poll_moved() {
+            return Some(EngineEvent::Moved);
+        }
         loop {
             match self.connection.poll_event()? {
                 RTCPeerConnectionEvent::OnConnectionStateChangeEvent(state) => {

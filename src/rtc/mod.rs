@@ -10,6 +10,7 @@ mod driver;
 mod engine;
 pub mod error;
 mod filter;
+mod mapped;
 mod outbox;
 pub mod peer;
 pub mod publisher;
@@ -22,6 +23,7 @@ mod sockets;
 pub mod stats;
 pub mod subscriber;
 mod subscribing;
+mod uplink;
 
 pub use data::DataSink;
 pub use error::RtcError;

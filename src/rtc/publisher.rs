@@ -106,6 +106,8 @@ pub struct Publisher {
     frames: mpsc::Sender<Frame>,
     messages: mpsc::Sender<Bytes>,
     state: watch::Receiver<PeerState>,
+    loss: watch::Receiver<u8>,
+    moves: watch::Receiver<u64>,
     task: Task,
 }
 
@@ -124,14 +126,16 @@ impl Publisher {
         let (frames, frame_queue) = mpsc::channel(FRAMES);
         let (messages, message_queue) = mpsc::channel(MESSAGES);
         let (state_sender, state) = watch::channel(PeerState::New);
-        let role = Publishing::new(engine, state_sender);
+        let (loss_sender, loss) = watch::channel(0);
+        let (moves_sender, moves) = watch::channel(0);
+        let role = Publishing::new(engine, state_sender, loss_sender, moves_sender);
         let inputs = Inputs {
             commands: command_queue,
             frames: Some(frame_queue),
             messages: Some(message_queue),
         };
         let task = Task::spawn(role, sockets, peer::servers(config), inputs, Outbox::new(None));
-        Ok(Self { commands, frames, messages, state, task })
+        Ok(Self { commands, frames, messages, state, loss, moves, task })
     }
 
     /// Adds an Opus track. It is sent once an offer made after this has been answered.
@@ -211,6 +215,19 @@ impl Publisher {
     #[must_use]
     pub fn state(&self) -> watch::Receiver<PeerState> {
         self.state.clone()
+    }
+
+    /// Percent of the packets sent that the SFU says it misses, held for some seconds.
+    #[must_use]
+    pub fn loss(&self) -> watch::Receiver<u8> {
+        self.loss.clone()
+    }
+
+    /// Counts how often the SFU began to see us at another address than before. What it sends
+    /// may still go to the old one: an ICE restart helps.
+    #[must_use]
+    pub fn moves(&self) -> watch::Receiver<u64> {
+        self.moves.clone()
     }
 
     /// Counters so far.

@@ -33,6 +33,7 @@ use super::settings::OPUS_TYPE;
 use super::settings::VP8_TYPE;
 use super::signal::SessionFacts;
 use super::stats::PeerStats;
+use super::uplink::Uplink;
 use crate::model::TrackId;
 use crate::model::TrackKind;
 
@@ -69,6 +70,8 @@ struct LocalTrack {
 pub(super) struct Publishing {
     engine: Engine,
     state: watch::Sender<PeerState>,
+    loss: Uplink,
+    moves: watch::Sender<u64>,
     tracks: HashMap<u64, LocalTrack>,
     /// M-lines made so far; they are reused, never removed.
     lines: HashMap<TrackKind, usize>,
@@ -83,10 +86,17 @@ pub(super) struct Publishing {
 }
 
 impl Publishing {
-    pub(super) fn new(engine: Engine, state: watch::Sender<PeerState>) -> Self {
+    pub(super) fn new(
+        engine: Engine,
+        state: watch::Sender<PeerState>,
+        loss: watch::Sender<u8>,
+        moves: watch::Sender<u64>,
+    ) -> Self {
         Self {
             engine,
             state,
+            loss: Uplink::new(loss),
+            moves,
             tracks: HashMap::new(),
             lines: HashMap::new(),
             named: 0,
@@ -312,8 +322,11 @@ impl Role for Publishing {
                     self.channel_open = false;
                 }
                 EngineEvent::ChannelOpen(_) | EngineEvent::ChannelClosed(_) => {}
+                EngineEvent::Moved => self.moves.send_modify(|moves| *moves += 1),
             }
         }
+        let totals = self.engine.totals();
+        self.loss.observe(totals.remote_reports, totals.remote_fraction);
         // An SFU sends nothing to a publisher; were it to, it must not pile up.
         while self.engine.poll_rtp().is_some() {}
         while self.engine.poll_message().is_some() {}

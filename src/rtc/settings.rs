@@ -23,8 +23,8 @@ pub(super) const VP8_TYPE: u8 = 96;
 /// Pause between connectivity checks. The engine nominates only when this timer fires, so it is
 /// also what connecting costs at least; its default of 200 ms would be most of the set-up time.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
-/// Checks per candidate pair before it is given up: 10 s of them.
-const MAX_CHECKS: u16 = 500;
+/// Checks per candidate pair before it is given up: 15 s of them, as long as the engine searches.
+const MAX_CHECKS: u16 = 750;
 /// How long a better kind of candidate gets its chance before a reflexive one is taken.
 const REFLEXIVE_WAIT: Duration = Duration::from_millis(40);
 /// The same for a relay.
@@ -32,7 +32,8 @@ const RELAY_WAIT: Duration = Duration::from_millis(250);
 /// Silence before a connection counts as disconnected, then as failed, and how often it is probed.
 const DISCONNECTED_AFTER: Duration = Duration::from_secs(5);
 const FAILED_AFTER: Duration = Duration::from_secs(10);
-const KEEPALIVE: Duration = Duration::from_secs(2);
+/// Also how soon the other side learns of an address that an address translator has changed.
+const KEEPALIVE: Duration = Duration::from_millis(400);
 /// Replayed packets are refused within this many sequence numbers.
 const REPLAY_WINDOW: usize = 1024;
 /// Longest message that we receive. Janus buffers 64 KiB.

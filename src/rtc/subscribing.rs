@@ -256,6 +256,8 @@ impl Subscribing {
             EngineEvent::ChannelClosed(channel) => {
                 self.channels.remove(&channel);
             }
+            // The SFU is in control of this path, and sees it as well.
+            EngineEvent::Moved => {}
         }
     }
 

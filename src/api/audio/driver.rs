@@ -47,6 +47,10 @@ const LEVELS_EVERY: Duration = Duration::from_millis(100);
 /// The least time between two ticks, in which everything else is dealt with.
 const BREATH: Duration = Duration::from_millis(2);
 
+/// A tick that comes later than this has missed others for good: the process was stopped, and
+/// the ones it slept through are not made up for.
+const STOPPED: Duration = Duration::from_millis(500);
+
 /// A level that moved by less is the same, in decibels: nobody can see it on a meter.
 const LEVEL_STEP: f32 = 0.5;
 
@@ -56,6 +60,7 @@ enum Command {
     RemoveMicrophone(StreamHandle, oneshot::Sender<Option<AudioSink>>),
     SetSink(StreamHandle, AudioSink),
     SetMuted(StreamHandle, bool),
+    SetLoss(StreamHandle, u8),
     SetSpeaker { speaker: Box<dyn AudioOutput>, patient: bool },
     AddTrack { key: TrackKey, user: UserId, receiver: Box<AudioReceiver>, keys: VersionedKeys },
     SetUser(TrackKey, UserId),
@@ -120,6 +125,11 @@ impl AudioHandle {
 
     pub(in crate::api) async fn set_muted(&self, handle: StreamHandle, muted: bool) {
         self.send(Command::SetMuted(handle, muted)).await;
+    }
+
+    /// Prepares a microphone for loss.
+    pub(in crate::api) async fn set_loss(&self, handle: StreamHandle, percent: u8) {
+        self.send(Command::SetLoss(handle, percent)).await;
     }
 
     pub(in crate::api) async fn set_speaker(&self, speaker: Box<dyn AudioOutput>, patient: bool) {
@@ -258,8 +268,9 @@ impl AudioEngine {
                     // From the time it was due, so that ticks don't drift; but after a tick
                     // that took long, commands and packets have their turn first.
                     let earliest = Instant::now() + BREATH;
+                    let due = next.filter(|due| now.saturating_duration_since(*due) < STOPPED);
                     next = self.mixdown.pause(now).map(|pause| {
-                        next.map_or(now, |due| due + pause).max(earliest)
+                        due.map_or(now, |due| due + pause).max(earliest)
                     });
                 }
                 command = self.commands.recv() => {
@@ -292,6 +303,7 @@ impl AudioEngine {
             }
             Command::SetSink(handle, sink) => mixdown.set_sink(handle, sink),
             Command::SetMuted(handle, muted) => mixdown.set_muted(handle, muted),
+            Command::SetLoss(handle, percent) => mixdown.set_loss(handle, percent),
             Command::SetSpeaker { speaker, patient } => {
                 mixdown.set_speaker(speaker, patient);
                 self.fault.send_replace(None);

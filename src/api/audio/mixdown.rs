@@ -1,8 +1,8 @@
 //! What the audio engine does at each tick, as a step function: `now` is an argument, the
 //! devices are pulled, and packets leave through a closure.
 //!
-//! Invariant: a microphone's samples are all read and encoded in order, however late a tick
-//! comes, and the loudspeaker gets exactly as many samples as it asks for (rounded up to
+//! Invariant: a microphone's samples are all read and encoded in order, unless a tick comes so
+//! late that nobody wants to hear them any more, and the loudspeaker gets exactly as many samples as it asks for (rounded up to
 //! whole frames).
 
 use std::collections::HashMap;
@@ -20,6 +20,7 @@ use crate::media::audio::Mixer;
 use crate::media::frame::AudioFrame;
 use crate::media::frame::EncodedFrame;
 use crate::media::frame::FRAME_SAMPLES;
+use crate::media::frame::SAMPLE_RATE;
 use crate::media::pipeline::AudioReceiver;
 use crate::media::pipeline::AudioSender;
 use crate::media::pipeline::ReceiverStats;
@@ -46,6 +47,14 @@ const QUIET_AFTER: Duration = Duration::from_millis(1000);
 /// Most frames written to the loudspeaker in one tick: after a machine slept for an hour,
 /// an hour of silence is not made up.
 const MAX_CATCH_UP: usize = 250;
+
+/// What a microphone has picked up longer ago than this is not said any more: the process was
+/// stopped meanwhile, and everybody has gone on.
+const MAX_LATE: usize = SAMPLE_RATE as usize;
+
+/// A loudspeaker that wants more frames than this at once was stopped meanwhile. What it gets
+/// is silence, and not what those say who speak now.
+const MAX_MISSED: usize = 50;
 
 /// Names a joined room within the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -192,6 +201,15 @@ impl<S> Mixdown<S> {
         self.microphones.remove(&handle).map(|microphone| microphone.sink)
     }
 
+    /// Prepares a microphone for a share of its packets being lost on their way.
+    pub(in crate::api) fn set_loss(&mut self, handle: StreamHandle, percent: u8) {
+        if let Some(microphone) = self.microphones.get_mut(&handle)
+            && let Err(error) = microphone.sender.set_loss(percent)
+        {
+            self.fault = Some(error.to_string());
+        }
+    }
+
     pub(in crate::api) fn set_muted(&mut self, handle: StreamHandle, muted: bool) {
         self.muted.insert(handle, muted);
         if let Some(microphone) = self.microphones.get_mut(&handle) {
@@ -287,6 +305,11 @@ impl<S> Mixdown<S> {
                 fault = Some(error);
                 continue;
             }
+            let late = self.samples.len().saturating_sub(MAX_LATE);
+            if late > 0 {
+                microphone.sender.skip(self.samples.len());
+                self.samples.clear();
+            }
             if self.samples.iter().any(|sample| *sample != 0.0) {
                 self.last_sound = now;
             }
@@ -310,8 +333,12 @@ impl<S> Mixdown<S> {
         let mut wanted = speaker.wanted(now);
         let mut frame = AudioFrame::silence();
         let mut fault = None;
+        while wanted > MAX_MISSED * FRAME_SAMPLES && fault.is_none() {
+            fault = speaker.write(frame.samples()).err();
+            wanted = wanted.saturating_sub(FRAME_SAMPLES);
+        }
         for _ in 0..MAX_CATCH_UP {
-            if wanted == 0 {
+            if wanted == 0 || fault.is_some() {
                 break;
             }
             for track in self.tracks.values_mut() {

@@ -73,7 +73,7 @@ pub async fn dispatch(
             core.logout(peer.login).await;
             Ok(Answer::quiet(json!("OK")))
         }
-        "authorizeWebSocket" => authorize(core, peer, params),
+        "authorizeWebSocket" => authorize(core, peer, params).await,
         "unauthorizeWebSocket" => unauthorize(core, peer, params).await,
         "subscribeToChannels" => subscribe(core, peer, params),
         "subscribeToChannel" => subscribe_one(core, peer, params),
@@ -156,7 +156,7 @@ async fn dispatch_user(
     }
 }
 
-fn authorize(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceError> {
+async fn authorize(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceError> {
     let socket = peer.socket.as_ref().ok_or(ServiceError::WebSocketRequired)?;
     let mut params = Params::new(raw)?;
     let key = params.notification_key("key")?;
@@ -171,6 +171,14 @@ fn authorize(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceErro
         core.presence.went(&caller.pub_key, core.now());
     }
     let channel = authorized?;
+    // Whoever opens another socket has lost the one before, even if that can't be seen from here
+    // yet: without this, somebody who comes back would be in each room twice.
+    let current = core.notifier.client_of(socket.id, peer);
+    for earlier in core.notifier.of_login(peer.login) {
+        if Some(earlier) != current {
+            core.end_client(earlier).await;
+        }
+    }
     Ok(Answer::quiet(json!({"wsChannelId": channel})))
 }
 

@@ -37,7 +37,15 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How long a connection that lost its path may take to find one again; the library takes
 /// about twenty seconds to notice.
-pub(super) const LOST_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const LOST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A client that isn't heard for this long may soon give up its path. A shorter outage is best
+/// waited out: both sides go on where they were, and sound is back with the first packet.
+const QUIET: Duration = Duration::from_secs(11);
+
+/// A client that checks from a new address twice within this time, and isn't heard from the
+/// old one meanwhile, has moved. Checks of a path that is only held ready are rarer.
+const MOVING: Duration = Duration::from_millis(1200);
 
 /// While a connection comes up, the library is woken this often: its own pace of one check per
 /// 50 ms is meant for long lists of candidates, and here there is one pair.
@@ -45,6 +53,9 @@ const SETUP_TICK: Duration = Duration::from_millis(5);
 
 /// Setting up is hurried only for this long after the last check from the client.
 const SETUP_HURRY: Duration = Duration::from_secs(1);
+
+/// First byte of STUN messages at most, as opposed to DTLS and RTP (RFC 7983).
+const LAST_STUN: u8 = 3;
 
 /// No connection is woken more often than this, whatever the library says.
 const MIN_SLEEP: Duration = Duration::from_millis(1);
@@ -120,6 +131,12 @@ pub(super) struct Connection {
     was_up: bool,
     timeout: Instant,
     hurry_until: Instant,
+    heard_at: Instant,
+    /// Where media goes to.
+    home: Option<SocketAddr>,
+    /// Where the client checks from instead, and since when.
+    rival: Option<(SocketAddr, Instant)>,
+    controlling: bool,
 }
 
 impl Connection {
@@ -146,7 +163,17 @@ impl Connection {
         }
         rtc.direct_api().set_ice_controlling(controlling);
         let life = Life::Waiting { until: now + CONNECT_TIMEOUT };
-        Self { rtc, life, was_up: false, timeout: now, hurry_until: now }
+        Self {
+            rtc,
+            life,
+            was_up: false,
+            timeout: now,
+            hurry_until: now,
+            heard_at: now,
+            home: None,
+            rival: None,
+            controlling,
+        }
     }
 
     /// Works on the library within the fence; `None` if the connection is or becomes dead.
@@ -169,6 +196,19 @@ impl Connection {
             self.life = Life::Connecting { until: now + CONNECT_TIMEOUT };
             self.hurry_until = now + SETUP_HURRY;
         }
+    }
+
+    /// The client was asked, or has asked, to find a path anew: it gets the time for it.
+    pub(super) fn expect_path(&mut self, now: Instant, restarted: bool) {
+        if restarted && self.life == Life::Up || matches!(self.life, Life::Lost { .. }) {
+            self.life = Life::Lost { until: now + LOST_TIMEOUT };
+        }
+        self.hurry_until = now + SETUP_HURRY;
+    }
+
+    /// It was up, and nothing comes from the client any more.
+    pub(super) fn is_quiet(&self, now: Instant) -> bool {
+        self.is_up() && now.saturating_duration_since(self.heard_at) >= QUIET
     }
 
     /// Ends the connection without another word.
@@ -196,17 +236,20 @@ impl Connection {
         accepted.unwrap_or(false)
     }
 
-    /// Takes a datagram.
+    /// Takes a datagram; `is_check` if it is an authentic check of the client's path to us.
     pub(super) fn handle_packet(
         &mut self,
         endpoint: &Endpoint,
         from: SocketAddr,
         data: &[u8],
+        is_check: bool,
         now: Instant,
     ) {
-        if matches!(self.life, Life::Connecting { .. }) {
+        if matches!(self.life, Life::Connecting { .. } | Life::Lost { .. }) {
             self.hurry_until = now + SETUP_HURRY;
         }
+        self.heard_at = now;
+        self.watch_path(from, is_check, now);
         let done = self.run(|rtc| {
             receive(endpoint, from, data)
                 .map_or(Ok(()), |received| rtc.handle_input(Input::Receive(now, received)))
@@ -214,6 +257,33 @@ impl Connection {
         // Nothing that arrives, forged or not, ends the connection unless the library says so.
         if let Some(Err(error)) = done {
             tracing::debug!(%error, "media connection refuses a datagram");
+        }
+    }
+
+    /// Notices that the client has another address than before, as behind an address translator
+    /// that was restarted. The library would send to the old one for another 20 s.
+    fn watch_path(&mut self, from: SocketAddr, is_check: bool, now: Instant) {
+        if self.home == Some(from) {
+            self.rival = None;
+        }
+        // A client that is in control says by itself which path to use.
+        let Some(home) =
+            self.home.filter(|home| is_check && self.controlling && self.is_up() && *home != from)
+        else {
+            return;
+        };
+        match self.rival {
+            Some((rival, since))
+                if rival == from && now.saturating_duration_since(since) <= MOVING =>
+            {
+                self.rival = None;
+                let gone = format!("candidate:1 1 udp 1 {} {} typ prflx", home.ip(), home.port());
+                self.run(|rtc| {
+                    let gone = Candidate::from_sdp_string(&gone).ok();
+                    gone.is_some_and(|gone| rtc.direct_api().invalidate_candidate(&gone))
+                });
+            }
+            _ => self.rival = Some((from, now)),
         }
     }
 
@@ -239,6 +309,9 @@ impl Connection {
             match self.run(Rtc::poll_output) {
                 None => return Polled::Wait,
                 Some(Ok(Output::Transmit(t))) => {
+                    if t.contents.first().is_some_and(|first| *first > LAST_STUN) {
+                        self.home = Some(t.destination);
+                    }
                     return Polled::Transmit(t.destination, t.contents);
                 }
                 Some(Ok(Output::Event(event))) => {
@@ -246,8 +319,9 @@ impl Connection {
                     return Polled::Event(event);
                 }
                 Some(Ok(Output::Timeout(at))) => {
-                    let hurried =
-                        matches!(self.life, Life::Connecting { .. }) && now < self.hurry_until;
+                    let searching =
+                        matches!(self.life, Life::Connecting { .. } | Life::Lost { .. });
+                    let hurried = searching && now < self.hurry_until;
                     let latest = if hurried { now + SETUP_TICK } else { at };
                     self.timeout = at.min(latest).max(now + MIN_SLEEP);
                     if !self.rtc.is_alive() {
@@ -303,6 +377,11 @@ impl Connection {
     /// Our user name and password for ICE.
     pub(super) fn credentials(&mut self) -> IceCreds {
         self.rtc.direct_api().local_ice_credentials()
+    }
+
+    /// Takes a new user name and password for ICE; the client learns them by the next offer.
+    pub(super) fn renew_credentials(&mut self) {
+        self.run(|rtc| rtc.direct_api().set_local_ice_credentials(IceCreds::new()));
     }
 
     /// Our side as written into descriptions.

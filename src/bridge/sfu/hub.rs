@@ -98,7 +98,7 @@ impl Hub {
                 return;
             }
         }
-        entry.room.handle_packet(session, from, data, now, &mut self.shared);
+        entry.room.handle_packet(session, (from, by_name), data, now, &mut self.shared);
         entry.wake = entry.room.wake();
     }
 

@@ -119,6 +119,7 @@ impl Publisher {
         let library_lines = self.merge(&offer.lines)?;
         let setup = *self.setup.get_or_insert_with(|| offer.setup());
         let reduced = offer.write_reduced(&library_lines, setup);
+        let before = connection.credentials().ufrag;
         let accepted = connection.run(|rtc| {
             let parsed = SdpOffer::from_sdp_string(&reduced).map_err(|_| ())?;
             rtc.sdp_api().accept_offer(parsed).map_err(|error| {
@@ -131,6 +132,9 @@ impl Publisher {
             None => return Err(SfuError::InvalidSdp("breaks the media library")),
         }
         connection.expect(now);
+        if connection.credentials().ufrag != before {
+            connection.expect_path(now, true);
+        }
         self.negotiated = negotiated;
         self.library_lines = library_lines;
         self.lines.clone_from(&offer.lines);

@@ -6,6 +6,7 @@
 //! that it never takes the new source for the old one. One offer waits for an answer at most.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 use std::time::Instant;
 
 use rand::Rng;
@@ -30,6 +31,10 @@ use crate::model::SessionId;
 use crate::model::StreamId;
 use crate::model::StreamSubscription;
 use crate::model::TrackId;
+
+/// How often a client that stays away is asked to find a path anew. Clients give up a search
+/// after 15 s and more, so that one search follows the other.
+const RESTART_EVERY: Duration = Duration::from_secs(10);
 
 /// A track of a publisher, as far as a subscriber needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +61,10 @@ pub(super) struct Subscriber {
     /// The data channels of this connection.
     pub(super) channels: Channels,
     answered: bool,
+    /// The last time the client was asked to find a path anew.
+    restarted_at: Option<Instant>,
+    /// The unanswered offer asks for it.
+    restarting: bool,
 }
 
 #[derive(Debug)]
@@ -211,6 +220,26 @@ impl Subscriber {
         self.lines.iter().find(|line| line.mid == mid)?.active.as_ref()
     }
 
+    /// Asks a client that isn't heard any more to find a path anew (ICE restart), now and then
+    /// as long as it stays away; answers whether there is something to offer because of it.
+    /// Clients that have given up their path can't come back by themselves.
+    pub(super) fn restart_if_quiet(&mut self, connection: &mut Connection, now: Instant) -> bool {
+        let lately = |at: Instant| now.saturating_duration_since(at) < RESTART_EVERY;
+        if !connection.is_quiet(now)
+            || self.pending.is_some()
+            || !self.answered
+            || self.restarted_at.is_some_and(lately)
+        {
+            return false;
+        }
+        connection.renew_credentials();
+        connection.expect_path(now, false);
+        self.restarted_at = Some(now);
+        self.restarting = true;
+        self.changed = true;
+        true
+    }
+
     /// Counts an offer, if there is something to offer and none waits for an answer; the lines
     /// to offer and its version.
     pub(super) fn take_offer(&mut self) -> Option<(Vec<OfferLine>, u64)> {
@@ -263,8 +292,12 @@ impl Subscriber {
         let data = data.into_iter().any(|(line, a)| line.kind == LineKind::Data && a.accepted);
         let start_data = data && !self.data_started;
         let first = !self.answered;
+        let restarting = std::mem::take(&mut self.restarting);
         let started = connection.run(|rtc| {
             let mut api = rtc.direct_api();
+            if restarting {
+                api.set_remote_ice_credentials(answer.credentials.clone());
+            }
             if first {
                 api.set_remote_ice_credentials(answer.credentials.clone());
                 api.set_remote_fingerprint(answer.fingerprint.clone());
@@ -282,6 +315,9 @@ impl Subscriber {
         self.answered = true;
         self.data_started |= start_data;
         connection.expect(now);
+        if restarting {
+            connection.expect_path(now, false);
+        }
         Ok(())
     }
 

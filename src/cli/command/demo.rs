@@ -29,7 +29,7 @@ pub async fn run(global: &Global, sound: &Sound, screen: &Screen) -> anyhow::Res
     let profile = Profile::open(below("you")?, global.name.as_deref())?;
     let choice = Choice::new(sound, &profile.settings)?;
     let listen = "127.0.0.1:0".parse().expect("a socket address");
-    let session = Session::host(profile, listen).await?;
+    let session = Session::host(profile, listen, &[]).await?;
     let mut talkers = Vec::new();
     for (name, _) in TALKERS {
         let profile = Profile::open(below(name)?, Some(name))?;

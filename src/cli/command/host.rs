@@ -45,7 +45,7 @@ pub async fn run(
     let profile = Profile::open(paths, global.name.as_deref())?;
     let choice = Choice::new(sound, &profile.settings)?;
     let mut issued = IssuedInvites::load(&profile.paths.data)?;
-    let session = Session::host(profile, host.listen).await?;
+    let session = Session::host(profile, host.listen, &host.media_address).await?;
     let room = match session.find_room(&host.room).await? {
         Some(room) if !room.closed => room,
         _ => session.create_room(&host.room).await?,

@@ -153,6 +153,17 @@ impl AudioSender {
         Ok(())
     }
 
+    /// Passes over `samples` samples that nobody will hear: time goes on without them.
+    pub fn skip(&mut self, samples: usize) {
+        let frames = u64::try_from((self.filled + samples) / FRAME_SAMPLES).unwrap_or(u64::MAX);
+        self.filled = 0;
+        self.frames = self.frames.saturating_add(frames);
+        #[expect(clippy::cast_possible_truncation, reason = "RTP timestamps wrap around")]
+        let ticks = (frames as u32).wrapping_mul(FRAME_TICKS);
+        self.timestamp = self.timestamp.wrapping_add(ticks);
+        self.resumes = true;
+    }
+
     fn finish_frame(
         &mut self,
         rng: &mut impl CryptoRng,

@@ -60,6 +60,10 @@ pub(in crate::rtc) struct Totals {
     pub(in crate::rtc) bytes_sent: u64,
     pub(in crate::rtc) overrun: u64,
     pub(in crate::rtc) remote_lost: u64,
+    /// Share of our packets that the other side missed lately, of 256.
+    pub(in crate::rtc) remote_fraction: u8,
+    /// Counts the reports that said so.
+    pub(in crate::rtc) remote_reports: u64,
     pub(in crate::rtc) remote_jitter: Duration,
     pub(in crate::rtc) rtt: Option<Duration>,
 }
@@ -83,6 +87,7 @@ struct SentReport {
     middle: u32,
     at: Option<Instant>,
     lost: u32,
+    fraction: u8,
     jitter: u32,
 }
 
@@ -134,6 +139,7 @@ impl TapHandle {
         }
         for sent in shared.outbound.values() {
             totals.remote_lost = totals.remote_lost.saturating_add(u64::from(sent.lost));
+            totals.remote_fraction = totals.remote_fraction.max(sent.fraction);
             let jitter = Duration::from_secs_f64(f64::from(sent.jitter) / f64::from(AUDIO_CLOCK));
             totals.remote_jitter = totals.remote_jitter.max(jitter);
         }
@@ -185,6 +191,8 @@ impl Shared {
                 continue;
             };
             sent.lost = block.total_lost;
+            sent.fraction = block.fraction_lost;
+            self.totals.remote_reports = self.totals.remote_reports.wrapping_add(1);
             sent.jitter = block.jitter;
             if let Some(at) = sent.at.filter(|_| block.last_sender_report == sent.middle) {
                 let held = Duration::from_secs_f64(f64::from(block.delay) / 65_536.0);
@@ -432,6 +440,7 @@ mod tests {
             last_sender_report: 0x5678_9abc,
             delay: 65_536 / 2,
             total_lost: 3,
+            fraction_lost: 64,
             ..ReceptionReport::default()
         };
         let report = receiver_report(1, vec![block]);
@@ -439,5 +448,6 @@ mod tests {
         tap.handle_read(tagged(Packet::Rtcp(vec![Box::new(report)]), back)).unwrap();
         let totals = handle.totals();
         assert_eq!((totals.rtt, totals.remote_lost), (Some(Duration::from_millis(40)), 3));
+        assert_eq!((totals.remote_fraction, totals.remote_reports), (64, 1));
     }
 }

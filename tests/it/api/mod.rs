@@ -6,6 +6,7 @@ mod connection;
 mod defect;
 mod generation;
 mod recording;
+mod reconnect;
 mod room;
 mod stand_in;
 mod transcript;

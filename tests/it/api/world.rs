@@ -63,7 +63,8 @@ impl World {
         self
     }
 
-    async fn provision(mut config: BridgeConfig, names: &[&str]) -> Self {
+    /// A bridge as it is wanted, and one Context with these users.
+    pub(super) async fn provision(mut config: BridgeConfig, names: &[&str]) -> Self {
         config.initialization_token = Some(Secret::new(TOKEN.to_owned()));
         let bridge = Bridge::start(config).await.unwrap();
         let first = ManagementClient::new(&bridge.url(), None).unwrap();

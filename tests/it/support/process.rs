@@ -39,7 +39,10 @@ impl Conclave {
         arguments: impl IntoIterator<Item = S>,
         environment: &[(&str, &str)],
     ) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_conclave"))
+        // Another build can be put to the test by name.
+        let program = std::env::var_os("CONCLAVE_BIN");
+        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_conclave").into());
+        let mut child = Command::new(program)
             .args(arguments)
             .envs(environment.iter().copied())
             .stdin(Stdio::piped())
@@ -91,6 +94,14 @@ impl Conclave {
         }
     }
 
+    /// Takes notice of everything printed so far, without waiting.
+    pub fn take_notice(&mut self) {
+        while let Ok((at, line)) = self.lines.try_recv() {
+            let value = serde_json::from_str(&line).unwrap_or(Value::String(line));
+            self.seen.push((at, value));
+        }
+    }
+
     /// Types a line.
     pub fn say(&mut self, line: &str) {
         writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
@@ -104,7 +115,11 @@ impl Conclave {
 
     /// Waits for the end; answers exit status, all events and everything on stderr.
     pub fn finish(mut self) -> (ExitStatus, Vec<Value>, String) {
-        let status = wait::until("the process to end", || self.child.try_wait().unwrap());
+        let status = wait::until("the process to end", || {
+            // It must not wait for us to read.
+            self.take_notice();
+            self.child.try_wait().unwrap()
+        });
         while let Ok((at, line)) = self.lines.recv() {
             self.seen.push((at, serde_json::from_str(&line).unwrap_or(Value::String(line))));
         }

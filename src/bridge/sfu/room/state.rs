@@ -170,13 +170,13 @@ impl Room {
     pub(in super::super) fn handle_packet(
         &mut self,
         session: SessionId,
-        from: SocketAddr,
+        (from, is_check): (SocketAddr, bool),
         data: &[u8],
         now: Instant,
         shared: &mut Shared,
     ) {
         if let Some(peer) = self.peers.get_mut(&session) {
-            peer.connection.handle_packet(&shared.endpoint, from, data, now);
+            peer.connection.handle_packet(&shared.endpoint, from, data, is_check, now);
             self.drain(session, now, shared);
             self.settle(now, shared);
         }
@@ -196,14 +196,24 @@ impl Room {
 
     /// Lets time pass for those connections that wait for it.
     pub(in super::super) fn handle_timeout(&mut self, now: Instant, shared: &mut Shared) {
+        let mut restarted = false;
         for (session, peer) in &mut self.peers {
             let mut due = peer.connection.wake().is_none_or(|at| at <= now);
             if let Role::Publisher(publisher) = &mut peer.role {
                 due |= publisher.ask_keyframes(&mut peer.connection, now);
             }
+            if let Role::Subscriber(subscriber) = &mut peer.role
+                && subscriber.restart_if_quiet(&mut peer.connection, now)
+            {
+                shared.routes.name(*session, &peer.connection.credentials().ufrag);
+                restarted = true;
+            }
             if due {
                 self.dirty.insert(*session);
             }
+        }
+        if restarted {
+            self.reoffer(now, shared);
         }
         self.settle(now, shared);
     }

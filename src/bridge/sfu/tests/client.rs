@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 use std::time::Instant;
 
 use str0m::Candidate;
@@ -43,7 +44,10 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(address: SocketAddr, now: Instant) -> Self {
-        let mut rtc = RtcConfig::new()
+        let mut config = RtcConfig::new();
+        // As often as our own clients check their path.
+        config.set_max_stun_rto(Duration::from_millis(400));
+        let mut rtc = config
             .set_rtp_mode(true)
             .clear_codecs()
             .enable_opus(true, false)

@@ -1,5 +1,6 @@
 //! Packets and messages, from publishers to subscribers.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -293,4 +294,51 @@ fn a_silent_call_lets_the_sfu_sleep() {
     world.hub.leave_all(ClientId(1), world.now);
     world.hub.leave_all(ClientId(2), world.now);
     assert_eq!(world.hub.wake(), None);
+}
+
+#[test]
+fn media_follows_a_subscriber_to_a_new_address() {
+    let mut world = World::new();
+    let alice = world.publish(1, &[Audio], false);
+    world.join(2);
+    let bob = world.subscribe(2, &[alice.stream]);
+    world.send(&alice, 0, b"before");
+    let inside = world.clients[bob.peer].address;
+    for port in [7001, 7002] {
+        world.translated.insert(inside, SocketAddr::from(([198, 51, 100, 9], port)));
+        world.run(Duration::from_millis(1300));
+        world.send(&alice, 0, b"after");
+    }
+    let heard = world.clients[bob.peer].payloads("0");
+    assert_eq!(heard, [b"before".to_vec(), b"after".to_vec(), b"after".to_vec()]);
+}
+
+#[test]
+fn subscriber_that_was_away_is_asked_to_find_a_path_anew() {
+    let mut world = World::new();
+    let alice = world.publish(1, &[Audio], false);
+    world.join(2);
+    let bob = world.subscribe(2, &[alice.stream]);
+    world.send(&alice, 0, b"before");
+    let away = world.clients[bob.peer].address;
+    world.lossy = Box::new(move |from, to| from == away || to == away);
+    let mut last = String::new();
+    for round in 0..6 {
+        world.run(Duration::from_secs(if round == 0 { 15 } else { 10 }));
+        let offer = world.reoffer();
+        let name =
+            |sdp: &str| sdp.lines().find(|l| l.starts_with("a=ice-ufrag:")).map(str::to_owned);
+        assert_ne!(name(&offer), name(&last), "round {round}");
+        world.answer(&bob, &offer);
+        last = offer;
+    }
+    world.lossy = Box::new(|_, _| false);
+    world.run(Duration::from_secs(1));
+    world.send(&alice, 0, b"after");
+    let heard = world.clients[bob.peer].payloads("0");
+    assert_eq!(heard, [b"before".to_vec(), b"after".to_vec()]);
+    world.run(Duration::from_secs(60));
+    world.collect_events();
+    assert!(world.events.iter().all(|event| !matches!(event, SfuEvent::Reoffer { .. })));
+    assert_eq!(world.hub.stats().failed_peers, 0);
 }

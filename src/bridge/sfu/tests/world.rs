@@ -1,5 +1,6 @@
 //! A network without sockets: an SFU, its clients and a clock that jumps.
 
+use std::collections::HashMap;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub(super) struct World {
     pub(super) woken: usize,
     /// Drops what this says it should, by sender and receiver.
     pub(super) lossy: Box<dyn FnMut(SocketAddr, SocketAddr) -> bool>,
+    /// Addresses that the SFU sees instead of those that clients have.
+    pub(super) translated: HashMap<SocketAddr, SocketAddr>,
     /// If set, somebody sends a damaged copy of each datagram of a client, under the client's
     /// name and just before it.
     pub(super) forger: Option<StdRng>,
@@ -61,6 +64,7 @@ impl World {
             wakes: Vec::new(),
             woken: 0,
             lossy: Box::new(|_, _| false),
+            translated: HashMap::new(),
             forger: None,
         }
     }
@@ -196,6 +200,13 @@ impl World {
             }
             while let Some((from, to, data)) = self.wire.pop_front() {
                 if (self.lossy)(from, to) {
+                    continue;
+                }
+                let from = self.translated.get(&from).copied().unwrap_or(from);
+                let real = self.translated.iter().find(|(_, outside)| **outside == to);
+                let to = real.map_or(to, |(inside, _)| *inside);
+                if to != self.sfu && self.translated.contains_key(&to) && real.is_none() {
+                    // Nobody has this address any more.
                     continue;
                 }
                 if to == self.sfu {
