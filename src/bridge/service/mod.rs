@@ -12,6 +12,7 @@ pub mod media_event;
 pub mod outcome;
 pub mod policy;
 pub mod provision;
+pub mod query;
 pub mod stream;
 pub mod stream_room;
 pub mod user;
