@@ -2,11 +2,17 @@
 
 mod backup;
 mod defect;
+mod error;
+mod event;
 mod limit;
 mod login;
 mod malformed;
 mod management;
+mod management_socket;
 mod media;
+mod message_pack;
+mod method;
+mod policy;
 mod room;
 mod secrecy;
 mod sfu;
