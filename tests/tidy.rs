@@ -54,6 +54,7 @@ const HOMES: &[(&str, &str)] = &[
     ("axum::", "src/bridge/"),
     ("k256::", "src/crypto/"),
     ("aes_gcm::", "src/crypto/"),
+    ("ring::", "src/crypto/"),
     ("clap::", "src/cli/"),
     ("directories::", "src/cli/"),
     ("anyhow::", "src/cli/"),

@@ -14,6 +14,7 @@ use super::service::ServiceError;
 use super::service::provision;
 use super::service::provision::Reach;
 use super::store::Store;
+use crate::crypto::ed25519::Ed25519Key;
 use crate::crypto::hash;
 use crate::model::Timestamp;
 
@@ -135,6 +136,13 @@ impl Authority {
         Ok(self.issue(&grant.api_key, grant.scope, now))
     }
 
+    /// Ends all tokens of an API key that was changed or deleted.
+    pub fn revoke(&self, api_key: &str) {
+        let mut state = self.state();
+        state.access.retain(|_, grant| grant.api_key != api_key);
+        state.refresh.retain(|_, grant| grant.api_key != api_key);
+    }
+
     /// What an access token allows.
     ///
     /// # Errors
@@ -203,9 +211,15 @@ impl Authority {
             .await?
             .filter(|key| key.enabled)
             .ok_or(ServiceError::Unauthorized)?;
-        let expected = mac(key.secret.expose(), time, nonce, request);
         let given = BASE64.decode(signature).map_err(|_| ServiceError::Unauthorized)?;
-        if !hash::equal(&expected, &given) {
+        let genuine = match &key.public_key {
+            None => hash::equal(&mac(key.secret.expose(), time, nonce, request), &given),
+            Some(pem) => {
+                let public = Ed25519Key::from_pem(pem).map_err(|_| ServiceError::Unauthorized)?;
+                public.verifies(&signed_text(time, nonce, request), &given)
+            }
+        };
+        if !genuine {
             return Err(ServiceError::Unauthorized);
         }
         let mut state = self.state();
@@ -219,10 +233,15 @@ impl Authority {
     }
 }
 
+/// What a signature covers.
+fn signed_text(time: &str, nonce: &str, request: SignedPart<'_>) -> Vec<u8> {
+    let head = format!("{time};{nonce};{}\n{}\n", request.method, request.path);
+    [head.as_bytes(), request.body, b"\n"].concat()
+}
+
 /// The MAC of a signed request.
 fn mac(secret: &str, time: &str, nonce: &str, request: SignedPart<'_>) -> [u8; MAC] {
-    let head = format!("{time};{nonce};{}\n{}\n", request.method, request.path);
-    let mac = hash::hmac_sha256_parts(secret.as_bytes(), &[head.as_bytes(), request.body, b"\n"]);
+    let mac = hash::hmac_sha256(secret.as_bytes(), &signed_text(time, nonce, request));
     let mut cut = [0; MAC];
     cut.copy_from_slice(&mac[..MAC]);
     cut

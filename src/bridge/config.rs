@@ -39,12 +39,28 @@ pub struct BridgeConfig {
     pub close_empty_rooms: bool,
     /// Where `/metrics` and `/health` are served to the operator; `None` serves them nowhere.
     pub metrics: Option<SocketAddr>,
+    /// Whether there are rooms at all; without, calls about them are unknown.
+    pub streams: bool,
+    /// Which generation of events a session gets.
+    pub event_profile: EventProfile,
     /// Bounds.
     pub limits: BridgeLimits,
     /// Bounds on recordings, which are kept in `data_dir`; a volatile bridge does not record.
     pub recording: RecordingLimits,
     /// Sees every media payload; for tests that prove what the server can know.
     pub tap: Option<Tap>,
+}
+
+/// How to tell which generation of events a session understands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EventProfile {
+    /// By what it subscribes to.
+    #[default]
+    BySession,
+    /// All are clients of 2.42.
+    A,
+    /// All are clients of 3.0.
+    B,
 }
 
 /// A TURN server with the secret it shares with us.
@@ -106,6 +122,8 @@ impl BridgeConfig {
             cors: false,
             close_empty_rooms: false,
             metrics: None,
+            streams: true,
+            event_profile: EventProfile::default(),
             limits: BridgeLimits::default(),
             recording: RecordingLimits::default(),
             tap: None,

@@ -28,18 +28,24 @@ use super::recording::EndReason;
 use super::recording::Recorder;
 use super::rpc::Answer;
 use super::service::MediaCommand;
+use super::service::Caller;
 use super::service::Notice;
 use super::service::Outcome;
+use super::service::Recipients;
 use super::service::ServiceError;
 use super::service::media_event;
 use super::service::recording;
 use super::service::stream;
 use super::service::stream::Audience;
+use super::service::stream_room;
 use super::session::LoginId;
 use super::session::Sessions;
 use super::sfu::ClientId;
 use super::sfu::Departure;
+use super::store::QueuedEvent;
 use super::store::Store;
+use super::store::StoreError;
+use super::store::Tx;
 use super::turn;
 use crate::crypto::key::PrivateKey;
 use crate::model::StreamRoomId;
@@ -96,16 +102,20 @@ impl Core {
         let rates = Rates::new(&config.limits);
         let metrics = Arc::<Metrics>::default();
         Self {
-            notifier: Notifier::new(config.limits.sessions_per_key, Arc::clone(&metrics)),
+            notifier: Notifier::new(
+                config.event_profile,
+                config.limits.sessions_per_key,
+                Arc::clone(&metrics),
+            ),
             budget: Budget::new(config.limits.held_bytes),
             metrics,
-            config,
             store,
             identity,
             presence: PresenceBook::default(),
             media,
             recorder,
             authority: Authority::default(),
+            config,
             ended: CancellationToken::new(),
             sockets: AtomicU64::new(0),
             sessions: Mutex::new(Sessions::new(rand::random())),
@@ -195,9 +205,72 @@ impl Core {
         self.store.read(move |tx| stream::audience(tx, &room)).await
     }
 
+    /// Keeps notices for those who have no ear for them now.
+    async fn keep(&self, notices: &[Notice]) {
+        let mut waiting = Vec::new();
+        for notice in notices.iter().filter(|notice| notice.keep) {
+            let (Recipients::Keys(keys), Some(room)) = (&notice.to, &notice.target.container)
+            else {
+                continue;
+            };
+            let deaf = keys.iter().filter(|key| !self.notifier.hears(key, notice));
+            waiting.extend(deaf.map(|key| QueuedEvent {
+                pub_key: key.clone(),
+                context: notice.target.context.clone(),
+                room: room.clone(),
+                container_type: notice.target.container_type.clone(),
+                data: notice.data.clone(),
+            }));
+        }
+        if waiting.is_empty() {
+            return;
+        }
+        let work = move |tx: &mut Tx<'_>| {
+            waiting.iter().try_for_each(|event| tx.queue_event(event)).map_err(ServiceError::from)
+        };
+        if let Err(error) = self.store.write(work).await {
+            // A room that is gone by now has nothing to tell.
+            tracing::debug!(%error, "events were not kept");
+        }
+    }
+
+    /// What waited for the caller and matches what they have just subscribed to; it is theirs
+    /// from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`ServiceError::Internal`] if the store fails.
+    pub async fn kept_for(
+        &self,
+        client: ClientId,
+        caller: &Caller,
+    ) -> Result<Vec<Notice>, ServiceError> {
+        let pub_key = caller.pub_key.clone();
+        let kept = self.store.read(move |tx| stream_room::kept(tx, &pub_key)).await?;
+        let mut notices = Vec::new();
+        for mut notice in kept {
+            if self.notifier.client_hears(client, &notice) {
+                notice.to = Recipients::Clients(vec![client]);
+                notices.push(notice);
+            }
+        }
+        if !notices.is_empty() {
+            let rooms: Vec<StreamRoomId> =
+                notices.iter().filter_map(|notice| notice.target.container.clone()).collect();
+            let pub_key = caller.pub_key.clone();
+            let work = move |tx: &mut Tx<'_>| {
+                let mut rooms = rooms.iter();
+                rooms.try_for_each(|room| tx.unqueue_event(&pub_key, room))
+            };
+            self.store.write(work).await.map_err(|error: StoreError| ServiceError::from(error))?;
+        }
+        Ok(notices)
+    }
+
     /// Carries out what a committed outcome asks of the media plane.
     pub async fn settle(&self, outcome: Outcome) -> Answer {
         let mut notices = outcome.notify;
+        self.keep(&notices).await;
         for command in &outcome.media {
             for (_, departure) in self.media.carry_out(command).await {
                 notices.extend(self.departed(&departure).await);

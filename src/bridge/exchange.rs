@@ -215,7 +215,8 @@ impl Driver<'_> {
         let Some((login, identity)) = identity else {
             return Err(RpcError::from(&ServiceError::UnknownSession));
         };
-        let peer = Peer { login, identity, socket: self.origin.socket.clone() };
+        let socket = self.origin.socket.clone();
+        let peer = Peer { login, identity, socket, encoding: self.exchange.encoding() };
         // A turn that an earlier call of this message holds could be the one this call needs.
         tell(self.core, std::mem::take(&mut self.told));
         let method = request.method;

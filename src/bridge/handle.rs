@@ -220,13 +220,14 @@ impl BridgeHandle {
             id: key.id.clone(),
             name: name.to_owned(),
             secret: Secret::new(key.secret.expose().clone()),
+            public_key: None,
             scope: provision::FIRST_SCOPE.iter().map(|scope| (*scope).to_owned()).collect(),
             created: self.core.now(),
             enabled: true,
         };
         let work = move |tx: &mut Tx<'_>| {
             tx.delete_api_keys_named(&record.name)?;
-            tx.insert_api_key(&record)
+            tx.put_api_key(&record)
         };
         self.core.store.write(work).await?;
         Ok(key)
@@ -406,7 +407,9 @@ async fn on_media_event(core: &Core, event: SfuEvent) -> Result<(), ServiceError
         }
         SfuEvent::Reoffer { room, client, session_id, offer_sdp } => {
             if let Some(audience) = core.audience(&room).await? {
-                let notices = media_event::reoffer(&audience, client, session_id, &offer_sdp);
+                let owners = core.media.owners(&room);
+                let notices =
+                    media_event::reoffer(&audience, client, session_id, &offer_sdp, &owners);
                 core.notifier.fan_out(&notices, core.now());
             }
         }

@@ -51,6 +51,7 @@ use super::exchange;
 use super::exchange::Origin;
 use super::exchange::Verdict;
 use super::limit;
+use super::management_socket;
 use super::metrics::Metrics;
 use super::rpc::management;
 
@@ -79,6 +80,8 @@ pub struct Listener {
 struct Upgraded {
     socket: WebSocket,
     counted: Arc<Counted>,
+    /// Speaks the management API.
+    is_operator: bool,
 }
 
 /// Bytes before the content of a small WebSocket frame of a client.
@@ -166,8 +169,13 @@ impl Listener {
             tokio::select! {
                 () = self.core.ended.cancelled() => break,
                 Some(_) = tasks.join_next() => {}
-                Some(Upgraded { socket, counted }) = sockets.recv() => {
-                    tasks.spawn(conn::run(Arc::clone(&self.core), socket, counted));
+                Some(Upgraded { socket, counted, is_operator }) = sockets.recv() => {
+                    let core = Arc::clone(&self.core);
+                    if is_operator {
+                        tasks.spawn(management_socket::run(core, socket, counted));
+                    } else {
+                        tasks.spawn(conn::run(core, socket, counted));
+                    }
                 }
                 accepted = self.socket.accept() => match accepted {
                     Ok((stream, peer)) => {
@@ -392,10 +400,7 @@ fn is_upgrade(request: &Request) -> bool {
 }
 
 async fn upgrade(connection: Connection, request: Request) -> Response {
-    // Management over a socket is not offered.
-    if request.uri().path().ends_with("/api") {
-        return StatusCode::NOT_FOUND.into_response();
-    }
+    let is_operator = request.uri().path().ends_with(MANAGEMENT);
     let (mut parts, _) = request.into_parts();
     let upgrade = match WebSocketUpgrade::from_request_parts(&mut parts, &()).await {
         Ok(upgrade) => upgrade,
@@ -404,6 +409,6 @@ async fn upgrade(connection: Connection, request: Request) -> Response {
     upgrade.max_message_size(BODY_MAX).max_frame_size(BODY_MAX).on_upgrade(async move |socket| {
         let Connection { counted, upgraded, .. } = connection;
         // A listener that has ended takes no sockets any more; this one just closes.
-        drop(upgraded.send(Upgraded { socket, counted }).await);
+        drop(upgraded.send(Upgraded { socket, counted, is_operator }).await);
     })
 }

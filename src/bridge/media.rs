@@ -23,6 +23,7 @@ use super::sfu::Departure;
 use super::sfu::SfuHandle;
 use crate::model::ContextId;
 use crate::model::SessionId;
+use crate::model::SolutionId;
 use crate::model::StreamId;
 use crate::model::StreamRoomId;
 use crate::model::StreamTrackInfo;
@@ -43,6 +44,8 @@ pub struct Participant {
     pub user: UserId,
     /// With which key.
     pub pub_key: String,
+    /// Through which Solution it logged in.
+    pub solution: Option<SolutionId>,
     /// The stream id that it has since it joined.
     pub stream: StreamId,
     /// Its publisher connection, while there is one.
@@ -166,6 +169,14 @@ impl Media {
         self.state().participants.get(room).is_some_and(|people| !people.is_empty())
     }
 
+    /// Whose streams the streams of the room are.
+    #[must_use]
+    pub fn owners(&self, room: &StreamRoomId) -> Vec<(StreamId, UserId)> {
+        let state = self.state();
+        let people = state.participants.get(room).into_iter().flat_map(BTreeMap::values);
+        people.map(|part| (part.stream, part.user.clone())).collect()
+    }
+
     /// Everybody else in the room.
     #[must_use]
     pub fn others(&self, client: ClientId, room: &StreamRoomId) -> Vec<ClientId> {
@@ -267,6 +278,9 @@ impl Media {
             }
             MediaCommand::EjectFromContext { context, pub_key } => {
                 part.context == *context && part.pub_key == *pub_key
+            }
+            MediaCommand::EjectFromSolution { context, solution } => {
+                part.context == *context && part.solution.as_ref() == Some(solution)
             }
             MediaCommand::EndRoom(room) => id == room,
         };

@@ -16,6 +16,7 @@ mod exchange;
 mod handle;
 mod limit;
 mod listener;
+mod management_socket;
 mod media;
 mod metrics;
 mod metrics_port;
@@ -31,6 +32,7 @@ mod turn;
 
 pub use config::BridgeConfig;
 pub use config::BridgeLimits;
+pub use config::EventProfile;
 pub use config::TurnServer;
 pub use error::BridgeError;
 pub use handle::Bridge;

@@ -1,9 +1,10 @@
 //! Sockets, the sessions on them, their subscriptions, and who gets which event.
 //!
-//! Who gets an event is found under the lock; it is sealed and put into the outboxes after that,
-//! without waiting. A socket whose outbox is full, or that would hold more than is left of the
-//! bridge's bytes, has a reader that does not keep up: it is disconnected, because an event
-//! stream with holes is worth less to a client than a clean reconnect.
+//! Who gets an event is decided under a lock; the copies are sealed after it is given back, so
+//! that a large audience costs nobody else their turn. They are put into the outbox of each
+//! socket without waiting. A socket whose outbox is full has a reader that does not keep up: it
+//! is disconnected, because an event stream with holes is worth less to a client than a clean
+//! reconnect.
 
 use std::collections::BTreeSet;
 use std::collections::HashMap;
@@ -16,11 +17,12 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use rand::CryptoRng;
-use serde_json::json;
+use tokio::sync::broadcast;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::budget::Share;
+use super::config::EventProfile;
 use super::metrics::Metrics;
 use super::rpc::Peer;
 use super::service::Caller;
@@ -31,7 +33,9 @@ use super::service::ServiceError;
 use super::session::LoginId;
 use super::sfu::ClientId;
 use crate::model::Timestamp;
+use crate::wire::notification::Announcement;
 use crate::wire::notification::NotificationKey;
+use crate::wire::record::Encoding;
 use crate::wire::subscription::Matching;
 use crate::wire::subscription::Query;
 use crate::wire::subscription::Target;
@@ -44,12 +48,34 @@ const OUTBOX_BYTES: usize = 16 * 1024 * 1024;
 const SESSIONS_PER_SOCKET: usize = 1024;
 /// Anonymous sessions on one socket: they can do nothing there.
 const ANONYMOUS_PER_SOCKET: usize = 4;
+/// Events from everybody to each management socket. Full: the socket is disconnected.
+const OPERATOR_EVENTS: usize = 256;
 /// Subscriptions of one session.
 const SUBSCRIPTIONS: usize = 128;
 /// The kind of events that users make up.
 const CUSTOM: &str = "custom";
 /// Channel ids are random below this.
 const CHANNEL_END: u32 = 1 << 31;
+
+/// Which call made a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// `subscribeToChannels`.
+    Current,
+    /// `subscribeToChannel`: its events have another version and name their channel.
+    Legacy,
+}
+
+/// What a session asked for.
+#[derive(Clone, Debug)]
+pub struct Subscription {
+    /// Its id.
+    pub id: String,
+    /// What it matches.
+    pub query: Query,
+    /// How it was made.
+    pub style: Style,
+}
 
 /// Names one WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -156,10 +182,11 @@ struct Session {
     login: LoginId,
     identity: Option<Caller>,
     key: Arc<NotificationKey>,
+    encoding: Encoding,
     /// Chosen by the client: several sessions share the socket and tell each other apart.
     shares: bool,
     channel: u32,
-    subscriptions: Vec<(String, Query)>,
+    subscriptions: Vec<Subscription>,
 }
 
 impl Session {
@@ -172,20 +199,51 @@ impl Session {
     }
 
     /// Only clients of 2.42 hold the bare internal path and not the one for re-offers.
-    fn profile(&self) -> Profile {
-        let holds = |path: &str| self.subscriptions.iter().any(|(_, query)| query.path() == path);
-        if holds("streamroom/internal") && !holds("streamroom/internal/reoffer") {
-            Profile::A
-        } else {
-            Profile::B
+    fn profile(&self, setting: EventProfile) -> Profile {
+        let holds = |path: &str| self.subscriptions.iter().any(|one| one.query.path() == path);
+        match setting {
+            EventProfile::A => Profile::A,
+            EventProfile::B => Profile::B,
+            EventProfile::BySession
+                if holds("streamroom/internal") && !holds("streamroom/internal/reoffer") =>
+            {
+                Profile::A
+            }
+            EventProfile::BySession => Profile::B,
         }
     }
 
-    fn sees(&self, notice: &Notice) -> bool {
+    fn sees(&self, notice: &Notice, setting: EventProfile) -> bool {
         let Some(caller) = &self.identity else { return false };
-        (notice.profile == Profile::Both || notice.profile == self.profile())
-            && caller.solution.as_ref().is_none_or(|solution| *solution == notice.solution)
+        let profile = notice.profile;
+        (profile == Profile::Both || profile == self.profile(setting))
+            && caller.solution.as_ref().is_none_or(|solution| notice.solutions.contains(solution))
     }
+
+    fn hears(&self, notice: &Notice, target: &Target, setting: EventProfile) -> bool {
+        self.sees(notice, setting) && self.matched(target).is_some()
+    }
+
+    /// The subscriptions that an event matches: ids, and how they were made.
+    fn matched(&self, target: &Target) -> Option<(Vec<String>, Style)> {
+        let matched = self.subscriptions.iter();
+        let matched: Vec<&Subscription> =
+            matched.filter(|one| one.query.matches(target, Matching::Segments)).collect();
+        let current = matched.iter().any(|one| one.style == Style::Current);
+        let style = if current { Style::Current } else { Style::Legacy };
+        let ids: Vec<String> = matched.into_iter().map(|one| one.id.clone()).collect();
+        if ids.is_empty() { None } else { Some((ids, style)) }
+    }
+}
+
+/// One copy of an event on its way to one session.
+struct Delivery {
+    socket: Arc<Socket>,
+    key: Arc<NotificationKey>,
+    encoding: Encoding,
+    channel: Option<u32>,
+    subscriptions: Vec<String>,
+    style: Style,
 }
 
 #[derive(Debug, Default)]
@@ -195,15 +253,6 @@ struct State {
     by_key: HashMap<String, Vec<ClientId>>,
     /// In the order they were authorised.
     by_socket: HashMap<SocketId, Vec<ClientId>>,
-}
-
-/// An event on its way to one session.
-struct Delivery {
-    socket: Arc<Socket>,
-    key: Arc<NotificationKey>,
-    channel: Option<u32>,
-    /// Subscriptions that asked for it.
-    matched: Vec<String>,
 }
 
 /// How much is going on.
@@ -219,19 +268,32 @@ pub struct SocketCounts {
     pub keys: usize,
 }
 
+/// An event for operators.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// What happened.
+    pub notice: Notice,
+    /// When.
+    pub time: Timestamp,
+}
+
 /// All sockets' sessions.
 #[derive(Debug)]
 pub struct Notifier {
+    setting: EventProfile,
     state: Mutex<State>,
+    operators: broadcast::Sender<Arc<Told>>,
     sessions_per_key: usize,
     metrics: Arc<Metrics>,
 }
 
 impl Notifier {
-    /// No sockets yet; one key may have so many sessions.
+    /// Nobody is connected yet; `setting` says how to tell the generations of clients apart, and
+    /// one key may have so many sessions.
     #[must_use]
-    pub fn new(sessions_per_key: usize, metrics: Arc<Metrics>) -> Self {
-        Self { state: Mutex::default(), sessions_per_key, metrics }
+    pub fn new(setting: EventProfile, sessions_per_key: usize, metrics: Arc<Metrics>) -> Self {
+        let operators = broadcast::Sender::new(OPERATOR_EVENTS);
+        Self { setting, state: Mutex::default(), operators, sessions_per_key, metrics }
     }
 
     /// How much is going on.
@@ -248,6 +310,12 @@ impl Notifier {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Events for operators, from now on.
+    #[must_use]
+    pub fn operators(&self) -> broadcast::Receiver<Arc<Told>> {
+        self.operators.subscribe()
     }
 
     /// Puts a session on a socket and answers its channel id.
@@ -303,6 +371,7 @@ impl Notifier {
             login: peer.login,
             identity: peer.identity.clone(),
             key: Arc::new(key),
+            encoding: peer.encoding,
             shares,
             channel,
             subscriptions: Vec::new(),
@@ -374,6 +443,7 @@ impl Notifier {
         socket: SocketId,
         peer: &Peer,
         channels: &[String],
+        style: Style,
         mut new_id: impl FnMut() -> String,
     ) -> Result<Vec<String>, ServiceError> {
         let queries: Vec<Query> = channels
@@ -389,12 +459,17 @@ impl Notifier {
         let ids: Vec<String> = queries.iter().map(|_| new_id()).collect();
         // No event is for strangers, so there is nothing to remember.
         if session.identity.is_some() {
-            session.subscriptions.extend(ids.iter().cloned().zip(queries));
+            let subscriptions = ids.iter().cloned().zip(queries);
+            session.subscriptions.extend(subscriptions.map(|(id, query)| Subscription {
+                id,
+                query,
+                style,
+            }));
         }
         Ok(ids)
     }
 
-    /// Ends subscriptions; unknown ones are ignored.
+    /// Ends the subscriptions that `ends` names.
     ///
     /// # Errors
     ///
@@ -403,11 +478,11 @@ impl Notifier {
         &self,
         socket: SocketId,
         peer: &Peer,
-        ids: &[String],
+        ends: impl Fn(&Subscription) -> bool,
     ) -> Result<(), ServiceError> {
         let client = self.client_of(socket, peer).ok_or(ServiceError::WebSocketRequired)?;
         if let Some(session) = self.state().sessions.get_mut(&client) {
-            session.subscriptions.retain(|(id, _)| !ids.contains(id));
+            session.subscriptions.retain(|subscription| !ends(subscription));
         }
         Ok(())
     }
@@ -418,12 +493,20 @@ impl Notifier {
     }
 
     fn fan_out_with(&self, notices: &[Notice], now: Timestamp, rng: &mut impl CryptoRng) {
-        if notices.is_empty() {
-            return;
-        }
         for notice in notices {
-            for delivery in self.deliveries(notice) {
-                if delivery.send(notice, now, rng) {
+            if notice.to == Recipients::Operators {
+                // Nobody may be listening.
+                drop(self.operators.send(Arc::new(Told { notice: notice.clone(), time: now })));
+                continue;
+            }
+            let deliveries = self.deliveries(notice);
+            if deliveries.is_empty() {
+                continue;
+            }
+            // What all copies have in common is encoded once.
+            let announcement = Announcement::new(notice.kind, &notice.data, now);
+            for delivery in deliveries {
+                if delivery.send(notice, &announcement, rng) {
                     self.metrics.events.count();
                 } else {
                     self.metrics.events_dropped.count();
@@ -432,17 +515,12 @@ impl Notifier {
         }
     }
 
-    /// Who gets a notice, in the order of their sessions.
+    /// Who gets a notice, in the order in which they were authorised.
     fn deliveries(&self, notice: &Notice) -> Vec<Delivery> {
-        let target = Target {
-            channel: notice.target.channel.clone(),
-            context_id: notice.target.context.0.clone(),
-            container_id: notice.target.container.as_ref().map(|id| id.0.clone()),
-            item_id: None,
-            container_type: notice.target.container_type.clone(),
-        };
+        let target = Target::from(&notice.target);
         let state = self.state();
         let clients: BTreeSet<ClientId> = match &notice.to {
+            Recipients::Operators => BTreeSet::new(),
             Recipients::Clients(clients) => clients.iter().copied().collect(),
             Recipients::Keys(keys) => {
                 keys.iter().filter_map(|key| state.by_key.get(key)).flatten().copied().collect()
@@ -451,41 +529,72 @@ impl Notifier {
         clients
             .into_iter()
             .filter_map(|id| state.sessions.get(&id))
-            .filter(|session| session.sees(notice))
+            .filter(|session| session.sees(notice, self.setting))
             .filter_map(|session| {
-                let matched: Vec<String> = session
-                    .subscriptions
-                    .iter()
-                    .filter(|(_, query)| query.matches(&target, Matching::Segments))
-                    .map(|(id, _)| id.clone())
-                    .collect();
-                (!matched.is_empty()).then(|| Delivery {
+                let (subscriptions, style) = session.matched(&target)?;
+                Some(Delivery {
                     socket: Arc::clone(&session.socket),
                     key: Arc::clone(&session.key),
+                    encoding: session.encoding,
                     channel: session.shares.then_some(session.channel),
-                    matched,
+                    subscriptions,
+                    style,
                 })
             })
             .collect()
+    }
+
+    /// Whether at least one session of this key would get the notice now.
+    #[must_use]
+    pub fn hears(&self, pub_key: &str, notice: &Notice) -> bool {
+        let target = Target::from(&notice.target);
+        let state = self.state();
+        let clients = state.by_key.get(pub_key);
+        let mut sessions = clients.into_iter().flatten().filter_map(|id| state.sessions.get(id));
+        sessions.any(|session| session.hears(notice, &target, self.setting))
+    }
+
+    /// Whether this session would get the notice if it were meant for it.
+    #[must_use]
+    pub fn client_hears(&self, client: ClientId, notice: &Notice) -> bool {
+        let target = Target::from(&notice.target);
+        let state = self.state();
+        let session = state.sessions.get(&client);
+        session.is_some_and(|session| session.hears(notice, &target, self.setting))
+    }
+}
+
+impl From<&super::service::Target> for Target {
+    fn from(target: &super::service::Target) -> Self {
+        Self {
+            channel: target.channel.clone(),
+            context_id: target.context.0.clone(),
+            container_id: target.container.as_ref().map(|id| id.0.clone()),
+            item_id: None,
+            container_type: target.container_type.clone(),
+        }
     }
 }
 
 impl Delivery {
     /// Seals the event and queues it; `false` if it was dropped.
-    fn send(&self, notice: &Notice, now: Timestamp, rng: &mut impl CryptoRng) -> bool {
-        // Anybody may send these to anybody in the Context; they must not cost others their socket.
+    fn send(&self, notice: &Notice, announcement: &Announcement, rng: &mut impl CryptoRng) -> bool {
+        // Anybody may send these to anybody in the Context; they must not cost others their
+        // socket.
         if notice.kind == CUSTOM && self.socket.is_half_full() {
             tracing::debug!("custom event dropped: its receiver does not keep up");
             return false;
         }
-        let event = json!({
-            "type": notice.kind,
-            "data": notice.data,
-            "timestamp": now.0,
-            "subscriptions": self.matched,
-            "version": 2,
-        });
-        self.socket.send(self.key.seal(self.channel, &event, rng).into());
+        let channel = match self.style {
+            Style::Current => None,
+            Style::Legacy => Some(notice.target.legacy_channel()),
+        };
+        let channel = channel.as_deref();
+        let event = match self.encoding {
+            Encoding::Pson => announcement.for_session(&self.subscriptions, channel),
+            Encoding::MessagePack => announcement.in_message_pack(&self.subscriptions, channel),
+        };
+        self.socket.send(self.key.seal_encoded(self.channel, &event, rng).into());
         true
     }
 }

@@ -54,14 +54,31 @@ impl PresenceBook {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more session of this key.
-    pub fn came(&self, pub_key: &str, now: Timestamp) {
+    /// One more session of this key; answers the change that this one hides, for
+    /// [`never_came`](Self::never_came).
+    pub fn came(&self, pub_key: &str, now: Timestamp) -> Option<(bool, Timestamp)> {
         let mut state = self.state();
+        let before = state.pending.get(pub_key).copied();
         let count = state.sessions.entry(pub_key.to_owned()).or_insert(0);
         *count += 1;
         if *count == 1 {
             state.pending.insert(pub_key.to_owned(), (true, now));
             self.changed.notify_one();
+        }
+        before
+    }
+
+    /// A session that was counted was refused: nobody came, and nobody went.
+    pub fn never_came(&self, pub_key: &str, before: Option<(bool, Timestamp)>) {
+        let mut state = self.state();
+        let Some(count) = state.sessions.get_mut(pub_key) else { return };
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            state.sessions.remove(pub_key);
+            match before {
+                Some(change) => state.pending.insert(pub_key.to_owned(), change),
+                None => state.pending.remove(pub_key),
+            };
         }
     }
 
@@ -140,12 +157,54 @@ pub fn record(
                 container: None,
                 container_type: None,
             },
-            solution: context.solution,
+            solutions: context.solutions(),
             kind: "contextUserStatusChanged",
             data: json!({"contextId": id.as_str(), "users": users}),
             to: Recipients::Keys(to),
             profile: Profile::Both,
+            keep: false,
         });
     }
     Ok(notices)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_session_leaves_no_trace() {
+        let book = PresenceBook::default();
+        let before = book.came("a", Timestamp(1));
+        book.never_came("a", before);
+        assert!(book.pending().is_empty());
+        assert_eq!(book.of("a"), Presence::default());
+
+        book.came("a", Timestamp(2));
+        book.went("a", Timestamp(3));
+        let before = book.came("a", Timestamp(4));
+        book.never_came("a", before);
+        assert_eq!(book.of("a").last_change, Some((false, Timestamp(3))));
+        assert!(!book.of("a").active);
+    }
+
+    #[test]
+    fn a_key_is_there_until_its_last_session_went() {
+        let book = PresenceBook::default();
+        book.came("a", Timestamp(1));
+        book.came("a", Timestamp(2));
+        book.went("a", Timestamp(3));
+        assert!(book.of("a").active);
+        assert_eq!(book.of("a").last_change, Some((true, Timestamp(1))));
+        book.went("a", Timestamp(4));
+        assert_eq!(book.of("a").last_change, Some((false, Timestamp(4))));
+        let told = book.pending();
+        book.came("a", Timestamp(5));
+        book.told(&told);
+        assert_eq!(
+            book.of("a").last_change,
+            Some((true, Timestamp(5))),
+            "newer than what was told"
+        );
+    }
 }

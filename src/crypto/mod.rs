@@ -14,6 +14,7 @@ pub mod data_message;
 pub mod dio;
 pub mod ecdh;
 pub mod ecies;
+pub mod ed25519;
 pub mod error;
 pub mod event;
 pub mod frame;

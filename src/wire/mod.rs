@@ -13,6 +13,7 @@ pub mod authorization;
 pub mod dto;
 pub mod handshake;
 pub mod invite;
+pub mod msgpack;
 pub mod mux;
 pub mod notification;
 pub mod pson;

@@ -9,8 +9,17 @@ use crate::crypto::hash;
 use crate::crypto::kdf;
 use crate::model::Secret;
 
-/// Payloads are PSON. (2 would be MessagePack, which nobody here speaks.)
-const VERSION: u8 = 1;
+/// How the payloads of a message are written: the version in the header of its frames.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Encoding {
+    /// What clients speak.
+    #[default]
+    Pson = 1,
+    /// What servers understand, too.
+    MessagePack = 2,
+}
+
 const HEADER_BYTES: usize = 8;
 const TAG_BYTES: usize = 8;
 const MAC_BYTES: usize = 16;
@@ -96,12 +105,15 @@ struct Cipher {
 /// Wraps frames one after another into a message.
 #[derive(Default)]
 pub struct RecordWriter {
+    encoding: Encoding,
     message: Vec<u8>,
     cipher: Option<Cipher>,
 }
 
 /// Unwraps the frames of one message.
 pub struct RecordReader {
+    /// What all frames have to be written in; nothing if the first decides.
+    encoding: Option<Encoding>,
     message: Vec<u8>,
     at: usize,
     frames: usize,
@@ -151,9 +163,15 @@ impl Cipher {
         first(&hash::hmac_sha256_parts(self.keys.mac.expose(), &parts))
     }
 
-    fn seal(&mut self, content: ContentType, payload: &[u8], out: &mut Vec<u8>) {
+    fn seal(
+        &mut self,
+        encoding: Encoding,
+        content: ContentType,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) {
         let padded = if payload.is_empty() { 0 } else { padded_length(payload.len()) };
-        let header = header(content, padded);
+        let header = header(encoding, content, padded);
         let seed = self.seed(&header);
         let mut sealed_header = [0; BLOCK_BYTES];
         let tag = self.tag(&seed);
@@ -171,7 +189,11 @@ impl Cipher {
     }
 
     /// Opens the frame that `rest` begins with and returns what follows it.
-    fn open<'a>(&mut self, rest: &'a [u8]) -> Result<(Frame, &'a [u8]), RecordError> {
+    fn open<'a>(
+        &mut self,
+        encoding: Encoding,
+        rest: &'a [u8],
+    ) -> Result<(Frame, &'a [u8]), RecordError> {
         let (sealed_header, rest) =
             rest.split_first_chunk::<BLOCK_BYTES>().ok_or(RecordError::Truncated)?;
         let mut block = *sealed_header;
@@ -181,7 +203,7 @@ impl Cipher {
         if !hash::equal(&self.tag(&seed), tag) {
             return Err(RecordError::Tag);
         }
-        let (content, length) = parse_header(header)?;
+        let (content, length) = parse_header(encoding, header)?;
         let mut payload = Vec::new();
         let mut rest = rest;
         if length != 0 {
@@ -201,12 +223,18 @@ impl Cipher {
 }
 
 impl RecordWriter {
+    /// Frames from now on say that they are written like this.
+    pub const fn set_encoding(&mut self, encoding: Encoding) {
+        self.encoding = encoding;
+    }
+
     /// Adds a frame, encrypted if the keys were changed.
     pub fn write(&mut self, content: ContentType, payload: &[u8]) {
         match &mut self.cipher {
-            Some(cipher) => cipher.seal(content, payload, &mut self.message),
+            Some(cipher) => cipher.seal(self.encoding, content, payload, &mut self.message),
             None => {
-                self.message.extend_from_slice(&header(content, payload.len()));
+                let header = header(self.encoding, content, payload.len());
+                self.message.extend_from_slice(&header);
                 self.message.extend_from_slice(payload);
             }
         }
@@ -238,10 +266,22 @@ impl RecordWriter {
 }
 
 impl RecordReader {
-    /// Reads the frames of `message`.
+    /// Reads the frames of `message`, which are in PSON.
     #[must_use]
     pub const fn new(message: Vec<u8>) -> Self {
-        Self { message, at: 0, frames: 0, cipher: None }
+        Self { encoding: Some(Encoding::Pson), message, at: 0, frames: 0, cipher: None }
+    }
+
+    /// Reads the frames of `message`, whose first decides what it is in.
+    #[must_use]
+    pub const fn of_any_encoding(message: Vec<u8>) -> Self {
+        Self { encoding: None, message, at: 0, frames: 0, cipher: None }
+    }
+
+    /// What the message is in, as far as that is known.
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        self.encoding.unwrap_or_default()
     }
 
     /// The next frame, or nothing at the end.
@@ -257,10 +297,16 @@ impl RecordReader {
         if self.message.len() > MESSAGE_MAX || self.frames >= FRAMES_MAX {
             return Err(RecordError::TooLarge);
         }
-        let (frame, rest) = match &mut self.cipher {
-            Some(cipher) => cipher.open(rest)?,
-            None => open_plain(rest)?,
+        let encoding = match (self.encoding, rest.first()) {
+            (Some(encoding), _) => encoding,
+            (None, Some(2)) => Encoding::MessagePack,
+            (None, _) => Encoding::Pson,
         };
+        let (frame, rest) = match &mut self.cipher {
+            Some(cipher) => cipher.open(encoding, rest)?,
+            None => open_plain(encoding, rest)?,
+        };
+        self.encoding = Some(encoding);
         self.at = self.message.len().saturating_sub(rest.len());
         self.frames = self.frames.saturating_add(1);
         Ok(Some(frame))
@@ -272,27 +318,30 @@ impl RecordReader {
     }
 }
 
-fn open_plain(rest: &[u8]) -> Result<(Frame, &[u8]), RecordError> {
+fn open_plain(encoding: Encoding, rest: &[u8]) -> Result<(Frame, &[u8]), RecordError> {
     // The version comes first even if the header is cut short, so that noise is told apart.
     match rest.first() {
-        Some(&VERSION) | None => {}
-        Some(&other) => return Err(RecordError::Version(other)),
+        Some(&version) if version != encoding as u8 => return Err(RecordError::Version(version)),
+        _ => {}
     }
     let (header, rest) = rest.split_first_chunk::<HEADER_BYTES>().ok_or(RecordError::Truncated)?;
-    let (content, length) = parse_header(header)?;
+    let (content, length) = parse_header(encoding, header)?;
     let (payload, rest) = rest.split_at_checked(length).ok_or(RecordError::Truncated)?;
     Ok((Frame { content, payload: payload.to_vec(), encrypted: false }, rest))
 }
 
-fn header(content: ContentType, length: usize) -> [u8; HEADER_BYTES] {
+fn header(encoding: Encoding, content: ContentType, length: usize) -> [u8; HEADER_BYTES] {
     let length = u32::try_from(length).expect("our own messages are far below 4 GiB");
     let [a, b, c, d] = length.to_be_bytes();
-    [VERSION, content as u8, a, b, c, d, 0, 0]
+    [encoding as u8, content as u8, a, b, c, d, 0, 0]
 }
 
-fn parse_header(header: &[u8; HEADER_BYTES]) -> Result<(ContentType, usize), RecordError> {
+fn parse_header(
+    encoding: Encoding,
+    header: &[u8; HEADER_BYTES],
+) -> Result<(ContentType, usize), RecordError> {
     let [version, content, a, b, c, d, _, _] = *header;
-    if version != VERSION {
+    if version != encoding as u8 {
         return Err(RecordError::Version(version));
     }
     let content = match content {

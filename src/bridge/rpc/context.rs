@@ -5,7 +5,6 @@ use serde_json::json;
 
 use super::dispatch::Answer;
 use super::params;
-use super::params::Params;
 use crate::bridge::core::Core;
 use crate::bridge::service::Caller;
 use crate::bridge::service::ServiceError;
@@ -14,36 +13,33 @@ use crate::bridge::service::context::CustomEvent;
 use crate::bridge::store::UserRecord;
 use crate::model::ContextId;
 use crate::model::UserId;
-
-/// Receivers of one custom event.
-const RECEIVERS_MAX: usize = 1024;
+use crate::wire::dto::context::ContextGet;
+use crate::wire::dto::context::ContextGetUsers;
+use crate::wire::dto::context::ContextList;
+use crate::wire::dto::context::ContextListUsers;
+use crate::wire::dto::context::ContextSendCustomEvent;
 
 /// `context.contextList`.
 pub async fn list(core: &Core, caller: Caller, raw: Value) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let page = params.page()?;
-    params.optional("sortBy", |p, key| p.word(key, &["createDate"]))?;
-    params.finish()?;
+    let page = params::page(params::read::<ContextList>(raw)?.page())?;
+    page.refuse_query()?;
     let reply = core.store.read(move |tx| context::list(tx, &caller, &page)).await?;
     Ok(Answer::quiet(reply))
 }
 
 /// `context.contextGet`.
 pub async fn get(core: &Core, caller: Caller, raw: Value) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let id = ContextId(params.id("id")?);
-    params.finish()?;
+    let id = ContextId(params::read::<ContextGet>(raw)?.id);
     let reply = core.store.read(move |tx| context::get(tx, &caller, &id)).await?;
     Ok(Answer::quiet(reply))
 }
 
 /// `context.contextListUsers`.
 pub async fn list_users(core: &Core, caller: Caller, raw: Value) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let id = ContextId(params.id("contextId")?);
-    let page = params.page()?;
-    params.optional("sortBy", |p, key| p.word(key, &["createDate"]))?;
-    params.finish()?;
+    let call: ContextListUsers = params::read(raw)?;
+    let page = params::page(call.page())?;
+    page.refuse_query()?;
+    let id = ContextId(call.context_id);
     let function = "context/contextListUsers";
     let users = core.store.read(move |tx| context::users(tx, &caller, &id, function)).await?;
     let (users, count) = page.cut(users, |user| user.user.as_str())?;
@@ -53,9 +49,7 @@ pub async fn list_users(core: &Core, caller: Caller, raw: Value) -> Result<Answe
 
 /// `context.contextGetUsers`.
 pub async fn get_users(core: &Core, caller: Caller, raw: Value) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let id = ContextId(params.id("contextId")?);
-    params.finish()?;
+    let id = ContextId(params::read::<ContextGetUsers>(raw)?.context_id);
     let function = "context/contextGetUsers";
     let users = core.store.read(move |tx| context::users(tx, &caller, &id, function)).await?;
     let list: Vec<Value> = users.iter().map(|user| user_view(core, user, false)).collect();
@@ -84,22 +78,17 @@ pub async fn send_custom_event(
     caller: Caller,
     raw: Value,
 ) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
+    let call: ContextSendCustomEvent = params::read(raw)?;
     let event = CustomEvent {
-        context: ContextId(params.id("contextId")?),
-        channel: channel(&mut params)?,
-        data: params.sealed("data", params::EVENT_MAX)?,
-        users: params.objects("users", RECEIVERS_MAX, |user| {
-            Ok((UserId(user.id("id")?), user.sealed("key", params::DATA_MAX)?))
-        })?,
+        context: ContextId(call.context_id),
+        channel: call.channel,
+        data: call.data,
+        users: call
+            .users
+            .into_iter()
+            .map(|user| (UserId(user.id), Value::String(user.key)))
+            .collect(),
     };
-    params.finish()?;
     let outcome = core.store.read(move |tx| context::send_custom_event(tx, &caller, event)).await?;
     Ok(core.settle(outcome).await)
-}
-
-/// A channel name of a custom event.
-pub fn channel(params: &mut Params) -> Result<String, ServiceError> {
-    let channel = params.text("channel", 1, params::CHANNEL_MAX)?;
-    if params::is_channel(&channel) { Ok(channel) } else { Err(ServiceError::params("channel")) }
 }

@@ -14,13 +14,21 @@ use super::stream;
 use super::stream_room;
 use crate::bridge::core::Core;
 use crate::bridge::notify::Socket;
+use crate::bridge::notify::Style;
 use crate::bridge::service::Caller;
 use crate::bridge::service::Notice;
 use crate::bridge::service::ServiceError;
 use crate::bridge::session::LoginId;
-
-/// Subscriptions made or ended in one call.
-const CHANNELS_PER_CALL: usize = 128;
+use crate::wire::dto::session::AuthorizeWebSocket;
+use crate::wire::dto::session::Logout;
+use crate::wire::dto::session::Ping;
+use crate::wire::dto::session::SubscribeToChannel;
+use crate::wire::dto::session::SubscribeToChannels;
+use crate::wire::dto::session::UnauthorizeWebSocket;
+use crate::wire::dto::session::UnsubscribeFromChannel;
+use crate::wire::dto::session::UnsubscribeFromChannels;
+use crate::wire::notification::NotificationKey;
+use crate::wire::record::Encoding;
 
 /// Where a call came from.
 #[derive(Clone, Debug)]
@@ -31,6 +39,8 @@ pub struct Peer {
     pub identity: Option<Caller>,
     /// The WebSocket, if it came over one.
     pub socket: Option<Arc<Socket>>,
+    /// What it was written in, and its notifications will be.
+    pub encoding: Encoding,
 }
 
 /// The result of a call. Notices go out after the reply, and while the turn is held.
@@ -65,20 +75,24 @@ pub async fn dispatch(
 ) -> Result<Answer, ServiceError> {
     match method {
         "ping" => {
-            Params::new(params)?.finish()?;
+            params::read::<Ping>(params)?;
             Ok(Answer::quiet(json!("pong")))
         }
         "logout" => {
-            Params::new(params)?.finish()?;
+            params::read::<Logout>(params)?;
             core.logout(peer.login).await;
             Ok(Answer::quiet(json!("OK")))
         }
         "authorizeWebSocket" => authorize(core, peer, params).await,
         "unauthorizeWebSocket" => unauthorize(core, peer, params).await,
-        "subscribeToChannels" => subscribe(core, peer, params),
-        "subscribeToChannel" => subscribe_one(core, peer, params),
+        "subscribeToChannels" => subscribe(core, peer, params).await,
+        "subscribeToChannel" => subscribe_one(core, peer, params).await,
         "unsubscribeFromChannels" => unsubscribe(core, peer, params),
         "unsubscribeFromChannel" => unsubscribe_one(core, peer, params),
+        // Without streams there is no such module.
+        _ if method.starts_with("stream.") && !core.config.streams => {
+            Err(ServiceError::MethodNotFound)
+        }
         _ => {
             let known = ["context.", "stream.", "recording."];
             let known = known.iter().any(|module| method.starts_with(module));
@@ -158,17 +172,18 @@ async fn dispatch_user(
 
 async fn authorize(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceError> {
     let socket = peer.socket.as_ref().ok_or(ServiceError::WebSocketRequired)?;
-    let mut params = Params::new(raw)?;
-    let key = params.notification_key("key")?;
-    let many = params.flag("addWsChannelId")?;
-    params.finish()?;
+    let call: AuthorizeWebSocket = params::read(raw)?;
+    let key = NotificationKey::from_base64(&call.key);
+    let key = key.ok_or_else(|| ServiceError::params("key: must be base64 of 32 bytes"))?;
     // Counted before there is a session: a session that ends at once takes one off again.
-    if let Some(caller) = &peer.identity {
-        core.presence.came(&caller.pub_key, core.now());
-    }
+    let before = peer.identity.as_ref().map(|caller| {
+        let before = core.presence.came(&caller.pub_key, core.now());
+        (caller, before)
+    });
+    let many = call.add_ws_channel_id;
     let authorized = core.notifier.authorize(socket, peer, key, many, rand::random());
-    if let (Err(_), Some(caller)) = (&authorized, &peer.identity) {
-        core.presence.went(&caller.pub_key, core.now());
+    if let (Err(_), Some((caller, before))) = (&authorized, before) {
+        core.presence.never_came(&caller.pub_key, before);
     }
     let channel = authorized?;
     // Whoever opens another socket has lost the one before, even if that can't be seen from here
@@ -184,56 +199,56 @@ async fn authorize(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, Servi
 
 async fn unauthorize(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceError> {
     let socket = peer.socket.as_ref().ok_or(ServiceError::WebSocketRequired)?;
-    Params::new(raw)?.finish()?;
+    params::read::<UnauthorizeWebSocket>(raw)?;
     let client = core.notifier.client_of(socket.id, peer).ok_or(ServiceError::WebSocketRequired)?;
     core.end_client(client).await;
     Ok(Answer::quiet(json!("OK")))
 }
 
-fn channel(text: &Value) -> Result<String, ServiceError> {
-    let text = text.as_str().filter(|text| params::is_channel(text));
-    text.map(str::to_owned).ok_or_else(|| ServiceError::params("channels"))
+/// What waited for these subscriptions.
+async fn kept(core: &Core, peer: &Peer, socket: &Socket) -> Result<Vec<Notice>, ServiceError> {
+    match (core.notifier.client_of(socket.id, peer), &peer.identity) {
+        (Some(client), Some(caller)) => core.kept_for(client, caller).await,
+        _ => Ok(Vec::new()),
+    }
 }
 
-fn subscribe(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceError> {
+async fn subscribe(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceError> {
     let socket = peer.socket.as_ref().ok_or(ServiceError::WebSocketRequired)?;
-    let mut params = Params::new(raw)?;
-    let channels = params.list("channels", CHANNELS_PER_CALL)?;
-    params.finish()?;
-    let channels = channels.iter().map(channel).collect::<Result<Vec<_>, _>>()?;
-    let ids = core.notifier.subscribe(socket.id, peer, &channels, || core.new_id())?;
+    let channels = params::read::<SubscribeToChannels>(raw)?.channels;
+    let ids =
+        core.notifier.subscribe(socket.id, peer, &channels, Style::Current, || core.new_id())?;
     let list: Vec<Value> = ids
         .iter()
         .zip(&channels)
         .map(|(id, channel)| json!({"subscriptionId": id, "channel": channel}))
         .collect();
-    Ok(Answer::quiet(json!({"subscriptions": list})))
+    let notices = kept(core, peer, socket).await?;
+    Ok(Answer { notices, ..Answer::quiet(json!({"subscriptions": list})) })
 }
 
-fn subscribe_one(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceError> {
+async fn subscribe_one(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceError> {
     let socket = peer.socket.as_ref().ok_or(ServiceError::WebSocketRequired)?;
-    let mut params = Params::new(raw)?;
-    let channel = channel(&params.any("channel")?)?;
-    params.finish()?;
-    let ids = core.notifier.subscribe(socket.id, peer, &[channel], || core.new_id())?;
+    let channel = params::read::<SubscribeToChannel>(raw)?.channel;
+    let ids =
+        core.notifier.subscribe(socket.id, peer, &[channel], Style::Legacy, || core.new_id())?;
     let id = ids.into_iter().next().ok_or(ServiceError::Internal)?;
-    Ok(Answer::quiet(json!({"subscriptionId": id})))
+    let notices = kept(core, peer, socket).await?;
+    Ok(Answer { notices, ..Answer::quiet(json!({"subscriptionId": id})) })
 }
 
 fn unsubscribe(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceError> {
     let socket = peer.socket.as_ref().ok_or(ServiceError::WebSocketRequired)?;
-    let mut params = Params::new(raw)?;
-    let ids = params.ids("subscriptionsIds", CHANNELS_PER_CALL)?;
-    params.finish()?;
-    core.notifier.unsubscribe(socket.id, peer, &ids)?;
+    let ids = params::read::<UnsubscribeFromChannels>(raw)?.subscriptions_ids;
+    core.notifier.unsubscribe(socket.id, peer, |subscription| ids.contains(&subscription.id))?;
     Ok(Answer::quiet(json!("OK")))
 }
 
 fn unsubscribe_one(core: &Core, peer: &Peer, raw: Value) -> Result<Answer, ServiceError> {
     let socket = peer.socket.as_ref().ok_or(ServiceError::WebSocketRequired)?;
-    let mut params = Params::new(raw)?;
-    let id = params.id("subscriptionId")?;
-    params.finish()?;
-    core.notifier.unsubscribe(socket.id, peer, &[id])?;
+    let channel = params::read::<UnsubscribeFromChannel>(raw)?.channel;
+    core.notifier.unsubscribe(socket.id, peer, |subscription| {
+        subscription.style == Style::Legacy && subscription.query.to_string() == channel
+    })?;
     Ok(Answer::quiet(json!("OK")))
 }

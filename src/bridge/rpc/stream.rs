@@ -9,8 +9,7 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::dispatch::Answer;
 use super::dispatch::Peer;
-use super::params::LIST_MAX;
-use super::params::Params;
+use super::params;
 use crate::bridge::core::Core;
 use crate::bridge::media::Participant;
 use crate::bridge::media::ROOMS_PER_CLIENT;
@@ -34,13 +33,22 @@ use crate::model::StreamId;
 use crate::model::StreamInfo;
 use crate::model::StreamRoomId;
 use crate::model::StreamSubscription;
-use crate::model::TrackId;
+use crate::wire::dto;
+use crate::wire::dto::signal::StreamAcceptOffer;
+use crate::wire::dto::signal::StreamSetNewOffer;
+use crate::wire::dto::signal::StreamTrickle;
+use crate::wire::dto::stream::StreamGetTurnCredentials;
+use crate::wire::dto::stream::StreamList;
+use crate::wire::dto::stream::StreamPublish;
+use crate::wire::dto::stream::StreamUnpublish;
+use crate::wire::dto::stream::StreamUpdate;
+use crate::wire::dto::stream::StreamsModifyRemoteSubscriptions;
+use crate::wire::dto::stream::StreamsSubscribeToRemote;
+use crate::wire::dto::stream::StreamsUnsubscribeFromRemote;
+use crate::wire::dto::stream_room::StreamRoomEnableRecording;
+use crate::wire::dto::stream_room::StreamRoomJoin;
+use crate::wire::dto::stream_room::StreamRoomLeave;
 use crate::wire::rpc::code;
-
-/// Characters of a session description; the SFU has its own bound, in bytes.
-const SDP_MAX: usize = 256 * 1024;
-/// Characters of a text of a candidate.
-const CANDIDATE_MAX: usize = 1024;
 
 /// A call about one session's media in one room, on its turn.
 struct Turn<'a> {
@@ -82,10 +90,6 @@ fn media_error(error: &SfuError) -> ServiceError {
     ServiceError::Media { code: error.code(), message: error.to_string() }
 }
 
-fn room_id(params: &mut Params) -> Result<StreamRoomId, ServiceError> {
-    Ok(StreamRoomId(params.id("streamRoomId")?))
-}
-
 /// Checks an active room and waits for the turn.
 async fn turn<'a>(
     core: &'a Core,
@@ -123,6 +127,7 @@ async fn enter(turn: &Turn<'_>, function: &'static str) -> Result<Vec<Notice>, S
         context: turn.access.room.context.clone(),
         user: user.clone(),
         pub_key: turn.caller.pub_key.clone(),
+        solution: turn.caller.solution.clone(),
         stream,
         main: None,
         subscriber: None,
@@ -165,9 +170,7 @@ pub async fn join(
     caller: Caller,
     raw: Value,
 ) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let room = room_id(&mut params)?;
-    params.finish()?;
+    let room = StreamRoomId(params::read::<StreamRoomJoin>(raw)?.stream_room_id);
     let function = "stream/streamRoomJoin";
     let turn = turn(core, peer, caller, room, function).await?;
     let notices = enter(&turn, function).await?;
@@ -181,9 +184,7 @@ pub async fn leave(
     caller: Caller,
     raw: Value,
 ) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let room = room_id(&mut params)?;
-    params.finish()?;
+    let room = StreamRoomId(params::read::<StreamRoomLeave>(raw)?.stream_room_id);
     let client = client_of(core, peer)?;
     let room = core
         .store
@@ -192,20 +193,16 @@ pub async fn leave(
         .room
         .id;
     let guard = core.media.lock(client, &room).await;
-    let mut notices = Vec::new();
-    if let Some(departure) = core.media.leave(client, &room).await
-        && let Some(audience) = core.audience(&room).await?
-    {
-        notices = media_event::left(&audience, &departure);
-    }
+    let notices = match core.media.leave(client, &room).await {
+        Some(departure) => core.departed(&departure).await,
+        None => Vec::new(),
+    };
     Ok(Answer { reply: json!("OK"), notices, turn: Some(guard) })
 }
 
 /// `stream.streamList`: over HTTP too.
 pub async fn list(core: &Core, caller: Caller, raw: Value) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let room = room_id(&mut params)?;
-    params.finish()?;
+    let room = StreamRoomId(params::read::<StreamList>(raw)?.stream_room_id);
     let access = core
         .store
         .read(move |tx| stream::active_room(tx, &caller, &room, "stream/streamList"))
@@ -228,9 +225,7 @@ pub async fn enable_recording(
     caller: Caller,
     raw: Value,
 ) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let room = room_id(&mut params)?;
-    params.finish()?;
+    let room = StreamRoomId(params::read::<StreamRoomEnableRecording>(raw)?.stream_room_id);
     let turn = turn(core, peer, caller, room, "stream/streamRoomEnableRecording").await?;
     turn.access.require("update")?;
     turn.participant().ok_or(ServiceError::NoMainSession)?;
@@ -253,14 +248,6 @@ pub async fn enable_recording(
         _ => Vec::new(),
     };
     Ok(turn.done(json!("OK"), notices))
-}
-
-fn description(params: &mut Params, key: &str, kind: &'static str) -> Result<String, ServiceError> {
-    let mut description = params.object(key)?;
-    description.word("type", &[kind])?;
-    let sdp = description.text("sdp", 0, SDP_MAX)?;
-    description.finish()?;
-    Ok(sdp)
 }
 
 fn published(turn: &Turn<'_>, answer: &PublishAnswer) -> (Value, StreamInfo) {
@@ -286,10 +273,8 @@ pub async fn publish(
     caller: Caller,
     raw: Value,
 ) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let room = room_id(&mut params)?;
-    let offer = description(&mut params, "offer", "offer")?;
-    params.finish()?;
+    let call: StreamPublish = params::read(raw)?;
+    let (room, offer) = (StreamRoomId(call.stream_room_id), call.offer.sdp);
     let function = "stream/streamPublish";
     let turn = turn(core, peer, caller, room, function).await?;
     let notices = enter(&turn, function).await?;
@@ -343,17 +328,11 @@ pub async fn update(
     caller: Caller,
     raw: Value,
 ) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let room = room_id(&mut params)?;
-    let offer = description(&mut params, "offer", "offer")?;
-    params.finish()?;
+    let call: StreamUpdate = params::read(raw)?;
+    let (room, offer) = (StreamRoomId(call.stream_room_id), call.offer.sdp);
     let turn = turn(core, peer, caller, room, "stream/streamUpdate").await?;
     let (reply, notices) = renegotiate(&turn, offer).await?;
     Ok(turn.done(reply, notices))
-}
-
-fn session_id(params: &mut Params) -> Result<SessionId, ServiceError> {
-    Ok(SessionId(params.integer("sessionId", 0, 1 << 53)?))
 }
 
 /// The room of a media session of this very caller.
@@ -370,9 +349,7 @@ pub async fn unpublish(
     caller: Caller,
     raw: Value,
 ) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let session = session_id(&mut params)?;
-    params.finish()?;
+    let session = SessionId(params::read::<StreamUnpublish>(raw)?.session_id);
     let room = room_of(core, peer, session)?;
     let client = client_of(core, peer)?;
     let access = core
@@ -402,18 +379,8 @@ pub async fn unpublish(
     Ok(Answer { reply: json!("OK"), notices, turn: Some(guard) })
 }
 
-fn subscription_list(
-    params: &mut Params,
-    key: &str,
-) -> Result<Vec<StreamSubscription>, ServiceError> {
-    params.objects(key, LIST_MAX, |item| {
-        Ok(StreamSubscription {
-            stream_id: StreamId(item.integer("streamId", 1, i64::MAX)?),
-            stream_track_id: item
-                .optional("streamTrackId", |p, key| p.text(key, 0, 128))?
-                .map(TrackId),
-        })
-    })
+fn subscriptions(list: Vec<dto::stream::StreamSubscription>) -> Vec<StreamSubscription> {
+    list.into_iter().map(StreamSubscription::from).collect()
 }
 
 async fn subscribed(
@@ -446,10 +413,9 @@ pub async fn subscribe(
     caller: Caller,
     raw: Value,
 ) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let room = room_id(&mut params)?;
-    let add = subscription_list(&mut params, "subscriptionsToAdd")?;
-    params.finish()?;
+    let call: StreamsSubscribeToRemote = params::read(raw)?;
+    let room = StreamRoomId(call.stream_room_id);
+    let add = subscriptions(call.subscriptions_to_add);
     let turn = turn(core, peer, caller, room, "stream/streamSubscribe").await?;
     turn.joined()?;
     let answer = core
@@ -468,11 +434,10 @@ pub async fn modify(
     caller: Caller,
     raw: Value,
 ) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let room = room_id(&mut params)?;
-    let add = subscription_list(&mut params, "subscriptionsToAdd")?;
-    let remove = subscription_list(&mut params, "subscriptionsToRemove")?;
-    params.finish()?;
+    let call: StreamsModifyRemoteSubscriptions = params::read(raw)?;
+    let room = StreamRoomId(call.stream_room_id);
+    let add = subscriptions(call.subscriptions_to_add);
+    let remove = subscriptions(call.subscriptions_to_remove);
     let turn = turn(core, peer, caller, room, "stream/streamModifySubscription").await?;
     change(turn, add, remove).await
 }
@@ -484,10 +449,9 @@ pub async fn unsubscribe(
     caller: Caller,
     raw: Value,
 ) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let room = room_id(&mut params)?;
-    let remove = subscription_list(&mut params, "subscriptionsToRemove")?;
-    params.finish()?;
+    let call: StreamsUnsubscribeFromRemote = params::read(raw)?;
+    let room = StreamRoomId(call.stream_room_id);
+    let remove = subscriptions(call.subscriptions_to_remove);
     let turn = turn(core, peer, caller, room, "stream/streamUnsubscribe").await?;
     change(turn, Vec::new(), remove).await
 }
@@ -517,10 +481,8 @@ pub async fn accept_offer(
     caller: Caller,
     raw: Value,
 ) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let session = session_id(&mut params)?;
-    let answer = description(&mut params, "answer", "answer")?;
-    params.finish()?;
+    let call: StreamAcceptOffer = params::read(raw)?;
+    let (session, answer) = (SessionId(call.session_id), call.answer.sdp);
     let room = room_of(core, peer, session)?;
     let turn = turn(core, peer, caller, room, "stream/streamAcceptOffer").await?;
     match core.media.sfu.accept_offer(turn.client, session, answer).await {
@@ -537,47 +499,12 @@ pub async fn set_new_offer(
     caller: Caller,
     raw: Value,
 ) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let session = session_id(&mut params)?;
-    let offer = description(&mut params, "offer", "offer")?;
-    params.finish()?;
+    let call: StreamSetNewOffer = params::read(raw)?;
+    let (session, offer) = (SessionId(call.session_id), call.offer.sdp);
     let room = room_of(core, peer, session)?;
     let turn = turn(core, peer, caller, room, "stream/streamSetNewOffer").await?;
     let (_, notices) = renegotiate(&turn, offer).await?;
     Ok(turn.done(json!("OK"), notices))
-}
-
-/// Reads all fourteen members of a candidate; only its line is used.
-fn candidate(params: &mut Params) -> Result<String, ServiceError> {
-    let mut candidate = params.object("rtcCandidate")?;
-    let line = candidate.text("candidate", 0, CANDIDATE_MAX)?;
-    let wrong = |key: &str| ServiceError::params(format!("rtcCandidate.{key}"));
-    for key in ["address", "foundation", "sdpMid", "relatedAddress", "usernameFragment"] {
-        let value = candidate.any(key)?;
-        if !value.is_null() && value.as_str().is_none_or(|text| text.len() > CANDIDATE_MAX) {
-            return Err(wrong(key));
-        }
-    }
-    for key in ["port", "priority", "relatedPort", "sdpMLineIndex"] {
-        let value = candidate.any(key)?;
-        if !value.is_null() && !value.is_number() {
-            return Err(wrong(key));
-        }
-    }
-    let words: [(&str, &[&str]); 4] = [
-        ("component", &["rtp", "rtcp"]),
-        ("protocol", &["udp", "tcp"]),
-        ("tcpType", &["active", "passive", "so"]),
-        ("type", &["host", "srflx", "prflx", "relay"]),
-    ];
-    for (key, words) in words {
-        let value = candidate.any(key)?;
-        if !value.is_null() && value.as_str().is_none_or(|word| !words.contains(&word)) {
-            return Err(wrong(key));
-        }
-    }
-    candidate.finish()?;
-    Ok(line)
 }
 
 /// `stream.streamTrickle`.
@@ -587,10 +514,8 @@ pub async fn trickle(
     caller: Caller,
     raw: Value,
 ) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let session = session_id(&mut params)?;
-    let line = candidate(&mut params)?;
-    params.finish()?;
+    let call: StreamTrickle = params::read(raw)?;
+    let (session, line) = (SessionId(call.session_id), call.rtc_candidate.candidate);
     let client = client_of(core, peer)?;
     let room = room_of(core, peer, session)?;
     core.store
@@ -606,6 +531,6 @@ pub async fn trickle(
 
 /// `stream.streamGetTurnCredentials`.
 pub fn turn_credentials(core: &Core, caller: &Caller, raw: Value) -> Result<Answer, ServiceError> {
-    Params::new(raw)?.finish()?;
+    params::read::<StreamGetTurnCredentials>(raw)?;
     Ok(Answer::quiet(json!({"credentials": core.turn_credentials(&caller.pub_key)})))
 }

@@ -1,11 +1,10 @@
 //! `stream.streamRoom*`, as far as it concerns the room and not its media.
 
+use serde_json::Map;
 use serde_json::Value;
 
-use super::context::channel;
 use super::dispatch::Answer;
 use super::params;
-use super::params::Params;
 use crate::bridge::core::Core;
 use crate::bridge::service::Caller;
 use crate::bridge::service::Page;
@@ -24,42 +23,57 @@ use crate::model::ContextId;
 use crate::model::KeyId;
 use crate::model::StreamRoomId;
 use crate::model::UserId;
+use crate::wire::dto;
+use crate::wire::dto::stream_room::KeyEntry;
+use crate::wire::dto::stream_room::PolicyParams;
+use crate::wire::dto::stream_room::StreamRoomClose;
+use crate::wire::dto::stream_room::StreamRoomCreate;
+use crate::wire::dto::stream_room::StreamRoomDelete;
+use crate::wire::dto::stream_room::StreamRoomDeleteMany;
+use crate::wire::dto::stream_room::StreamRoomGet;
+use crate::wire::dto::stream_room::StreamRoomList;
+use crate::wire::dto::stream_room::StreamRoomListAll;
+use crate::wire::dto::stream_room::StreamRoomSendCustomEvent;
+use crate::wire::dto::stream_room::StreamRoomUpdate;
 
-/// Rooms in one `streamRoomDeleteMany`.
-const DELETE_MAX: usize = 128;
+fn users(ids: Vec<String>) -> Vec<UserId> {
+    ids.into_iter().map(UserId).collect()
+}
 
-fn content(params: &mut Params) -> Result<Content, ServiceError> {
-    let policy = params.optional("policy", Params::map)?;
-    if let Some(policy) = &policy {
-        policy::check_room(policy)?;
-    }
-    Ok(Content {
-        resource: params.optional("resourceId", Params::uuid)?,
-        users: params.users("users")?,
-        managers: params.users("managers")?,
-        data: params.sealed("data", params::DATA_MAX)?,
-        key_id: KeyId(params.id("keyId")?),
-        keys: params.objects("keys", params::LIST_MAX, |key| {
-            Ok(RoomKey {
-                user: UserId(key.id("user")?),
-                key_id: KeyId(key.id("keyId")?),
-                data: key.sealed("data", params::DATA_MAX)?,
-            })
-        })?,
-        policy,
-    })
+fn keys(entries: Vec<KeyEntry>) -> Vec<RoomKey> {
+    let key = |entry: KeyEntry| RoomKey {
+        user: UserId(entry.user),
+        key_id: KeyId(entry.key_id),
+        data: entry.data,
+    };
+    entries.into_iter().map(key).collect()
+}
+
+fn policy(params: Option<PolicyParams>) -> Result<Option<Map<String, Value>>, ServiceError> {
+    let Some(params) = params else { return Ok(None) };
+    let entries = serde_json::to_value(params).map_err(|_| ServiceError::Internal)?;
+    let Value::Object(entries) = entries else { return Err(ServiceError::Internal) };
+    policy::check_room(&entries)?;
+    Ok(Some(entries))
 }
 
 /// `stream.streamRoomCreate`.
 pub async fn create(core: &Core, caller: Caller, raw: Value) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
+    let call: StreamRoomCreate = params::read(raw)?;
     let request = Create {
         id: core.new_room_id(),
-        context: ContextId(params.id("contextId")?),
-        kind: params.optional("type", Params::id)?,
-        content: content(&mut params)?,
+        context: ContextId(call.context_id),
+        kind: call.room_type,
+        content: Content {
+            resource: call.resource_id,
+            users: users(call.users),
+            managers: users(call.managers),
+            data: call.data,
+            key_id: KeyId(call.key_id),
+            keys: keys(call.keys),
+            policy: policy(call.policy)?,
+        },
     };
-    params.finish()?;
     let now = core.now();
     let rooms_max = core.config.limits.rooms_per_context;
     let work = move |tx: &mut Tx<'_>| {
@@ -76,14 +90,21 @@ pub async fn create(core: &Core, caller: Caller, raw: Value) -> Result<Answer, S
 
 /// `stream.streamRoomUpdate`.
 pub async fn update(core: &Core, caller: Caller, raw: Value) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
+    let call: StreamRoomUpdate = params::read(raw)?;
     let request = Update {
-        id: StreamRoomId(params.id("id")?),
-        version: params.integer("version", 0, i64::MAX)?,
-        force: params.flag("force")?,
-        content: content(&mut params)?,
+        id: StreamRoomId(call.id),
+        version: call.version,
+        force: call.force,
+        content: Content {
+            resource: call.resource_id,
+            users: users(call.users),
+            managers: users(call.managers),
+            data: call.data,
+            key_id: KeyId(call.key_id),
+            keys: keys(call.keys),
+            policy: policy(call.policy)?,
+        },
     };
-    params.finish()?;
     let now = core.now();
     let outcome =
         core.store.write(move |tx| stream_room::update(tx, &caller, request, now)).await?;
@@ -92,73 +113,59 @@ pub async fn update(core: &Core, caller: Caller, raw: Value) -> Result<Answer, S
 
 /// `stream.streamRoomDelete`.
 pub async fn delete(core: &Core, caller: Caller, raw: Value) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let id = StreamRoomId(params.id("id")?);
-    params.finish()?;
+    let id = StreamRoomId(params::read::<StreamRoomDelete>(raw)?.id);
     let outcome = core.store.write(move |tx| stream_room::delete(tx, &caller, &id)).await?;
     Ok(core.settle(outcome).await)
 }
 
 /// `stream.streamRoomDeleteMany`.
 pub async fn delete_many(core: &Core, caller: Caller, raw: Value) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let ids: Vec<StreamRoomId> =
-        params.ids("ids", DELETE_MAX)?.into_iter().map(StreamRoomId).collect();
-    params.finish()?;
+    let call: StreamRoomDeleteMany = params::read(raw)?;
+    let ids: Vec<StreamRoomId> = call.ids.into_iter().map(StreamRoomId).collect();
     let outcome = core.store.write(move |tx| stream_room::delete_many(tx, &caller, &ids)).await?;
     Ok(core.settle(outcome).await)
 }
 
 /// `stream.streamRoomGet`.
 pub async fn get(core: &Core, caller: Caller, raw: Value) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let id = StreamRoomId(params.id("id")?);
-    let kind = params.optional("type", Params::id)?;
-    params.finish()?;
+    let call: StreamRoomGet = params::read(raw)?;
+    let (id, kind) = (StreamRoomId(call.id), call.room_type);
     let reply =
         core.store.read(move |tx| stream_room::get(tx, &caller, &id, kind.as_deref())).await?;
     Ok(Answer::quiet(reply))
 }
 
-fn room_page(params: &mut Params) -> Result<Page, ServiceError> {
-    let mut page = params.page()?;
-    let sort_by =
-        params.optional("sortBy", |p, key| p.word(key, &["createDate", "lastModificationDate"]))?;
-    page.by_modification = sort_by == Some("lastModificationDate");
-    Ok(page)
-}
-
 /// `stream.streamRoomList`.
 pub async fn list(core: &Core, caller: Caller, raw: Value) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let words = ["ALL", "MANAGER", "USER", "MEMBER", "OWNER"];
-    let scope = match params.optional("scope", |p, key| p.word(key, &words))? {
-        Some("ALL") => Scope::All,
-        Some("MANAGER") => Scope::Manager,
-        Some("USER") => Scope::User,
-        Some("OWNER") => Scope::Owner,
-        _ => Scope::Member,
+    let call: StreamRoomList = params::read(raw)?;
+    let page = params::page(call.page())?;
+    let scope = match call.scope.unwrap_or(dto::Scope::Member) {
+        dto::Scope::All => Scope::All,
+        dto::Scope::Manager => Scope::Manager,
+        dto::Scope::User => Scope::User,
+        dto::Scope::Member => Scope::Member,
+        dto::Scope::Owner => Scope::Owner,
     };
-    list_with(core, caller, params, "stream/streamRoomList", scope).await
+    let what = (ContextId(call.context_id), call.room_type, scope);
+    list_with(core, caller, what, "stream/streamRoomList", page).await
 }
 
 /// `stream.streamRoomListAll`.
 pub async fn list_all(core: &Core, caller: Caller, raw: Value) -> Result<Answer, ServiceError> {
-    let params = Params::new(raw)?;
-    list_with(core, caller, params, "stream/streamRoomListAll", Scope::All).await
+    let call: StreamRoomListAll = params::read(raw)?;
+    let page = params::page(call.page())?;
+    let what = (ContextId(call.context_id), call.room_type, Scope::All);
+    list_with(core, caller, what, "stream/streamRoomListAll", page).await
 }
 
 async fn list_with(
     core: &Core,
     caller: Caller,
-    mut params: Params,
+    what: (ContextId, Option<String>, Scope),
     function: &'static str,
-    scope: Scope,
+    page: Page,
 ) -> Result<Answer, ServiceError> {
-    let context = ContextId(params.id("contextId")?);
-    let kind = params.optional("type", Params::id)?;
-    let page = room_page(&mut params)?;
-    params.finish()?;
+    let (context, kind, scope) = what;
     let reply = core
         .store
         .read(move |tx| {
@@ -171,9 +178,7 @@ async fn list_with(
 
 /// `stream.streamRoomClose`.
 pub async fn close(core: &Core, caller: Caller, raw: Value) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
-    let id = StreamRoomId(params.id("streamRoomId")?);
-    params.finish()?;
+    let id = StreamRoomId(params::read::<StreamRoomClose>(raw)?.stream_room_id);
     let outcome = core.store.write(move |tx| stream_room::close(tx, &caller, &id)).await?;
     Ok(core.settle(outcome).await)
 }
@@ -184,15 +189,14 @@ pub async fn send_custom_event(
     caller: Caller,
     raw: Value,
 ) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
+    let call: StreamRoomSendCustomEvent = params::read(raw)?;
     let event = RoomEvent {
-        room: StreamRoomId(params.id("streamRoomId")?),
-        channel: channel(&mut params)?,
-        key_id: params.id("keyId")?,
-        data: params.sealed("data", params::EVENT_MAX)?,
-        users: params.optional("users", Params::users)?,
+        room: StreamRoomId(call.stream_room_id),
+        channel: call.channel,
+        key_id: call.key_id,
+        data: call.data,
+        users: call.users.map(users),
     };
-    params.finish()?;
     let outcome = core.store.read(move |tx| stream::send_custom_event(tx, &caller, event)).await?;
     Ok(core.settle(outcome).await)
 }

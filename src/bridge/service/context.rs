@@ -121,7 +121,7 @@ pub fn send_custom_event(
                 container: None,
                 container_type: None,
             },
-            solution: member.context.solution.clone(),
+            solutions: member.context.solutions(),
             kind: "custom",
             data: json!({
                 "id": event.context.as_str(),
@@ -131,6 +131,7 @@ pub fn send_custom_event(
             }),
             to: Recipients::Keys(vec![pub_key.clone()]),
             profile: Profile::Both,
+            keep: false,
         });
     }
     Ok(Outcome { reply: json!("OK"), notify, media: Vec::new() })

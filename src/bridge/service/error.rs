@@ -1,6 +1,8 @@
 //! Why a call was refused, with the numbers that clients know (transport.md 7.1).
 
 use serde_json::Value;
+use serde_json::json;
+use uuid::Uuid;
 
 use crate::bridge::store::StoreError;
 use crate::wire::rpc::RpcError;
@@ -85,6 +87,12 @@ pub enum ServiceError {
     /// No such Solution.
     #[error("Solution does not exist")]
     SolutionDoesNotExist,
+    /// The Solution can't be deleted yet.
+    #[error("Solution has contexts")]
+    SolutionHasContexts,
+    /// Other Solutions use the Context, or it is private and none may.
+    #[error("Cannot switch a connected context to private")]
+    ContextIsConnected,
     /// The ACL text is not valid.
     #[error("Invalid ACL: {0}")]
     InvalidAcl(String),
@@ -231,6 +239,8 @@ impl ServiceError {
             Self::InsufficientScope => code::INSUFFICIENT_SCOPE,
             Self::Unauthorized => code::UNAUTHORIZED,
             Self::SolutionDoesNotExist => code::SOLUTION_DOES_NOT_EXIST,
+            Self::SolutionHasContexts => code::SOLUTION_HAS_CONTEXTS,
+            Self::ContextIsConnected => code::CANNOT_SWITCH_CONNECTED_CONTEXT_TO_PRIVATE,
             Self::InvalidAcl(_) => code::INVALID_ACL,
             Self::WebSocketOnly => code::METHOD_CALLABLE_WITH_WEBSOCKET_ONLY,
             Self::NoAccessToContainer => code::USER_DOES_NOT_HAVE_ACCESS_TO_CONTAINER,
@@ -272,7 +282,23 @@ impl ServiceError {
         match self {
             Self::InvalidParams(text) | Self::InvalidAcl(text) => Value::from(text.as_str()),
             Self::AccessDeniedBecause(text) => Value::from(*text),
+            // Whoever asks why can be answered from the log.
+            Self::Media { code, message } => {
+                let reference = Uuid::new_v4().to_string();
+                tracing::debug!(reference, code, message, "media");
+                json!({"referenceId": reference})
+            }
             _ => Value::Null,
+        }
+    }
+
+    /// The text that goes over the wire: what is special about this case is in the data.
+    fn message(&self) -> String {
+        match self {
+            Self::InvalidParams(_) | Self::InvalidAcl(_) | Self::AccessDeniedBecause(_) => {
+                code::text(self.code()).to_owned()
+            }
+            _ => self.to_string(),
         }
     }
 }
@@ -286,6 +312,6 @@ impl From<StoreError> for ServiceError {
 
 impl From<&ServiceError> for RpcError {
     fn from(error: &ServiceError) -> Self {
-        Self::with_message(error.code(), error.to_string()).with_data(error.data())
+        Self::with_message(error.code(), error.message()).with_data(error.data())
     }
 }

@@ -236,6 +236,7 @@ pub fn reoffer(
     client: ClientId,
     session: SessionId,
     sdp: &str,
+    owners: &[(StreamId, UserId)],
 ) -> Vec<Notice> {
     let room = audience.room.id.as_str();
     let jsep = json!({"type": "offer", "sdp": sdp});
@@ -244,7 +245,7 @@ pub fn reoffer(
         "videoroom": "updated",
         "room": room,
         "sessionId": session.0,
-        "streams": offered(sdp),
+        "streams": offered(sdp, owners),
         "jsep": jsep,
     });
     let to = vec![client];
@@ -254,7 +255,7 @@ pub fn reoffer(
 }
 
 /// The m-lines of our own offer, as generation A describes them beside it.
-fn offered(sdp: &str) -> Vec<Value> {
+fn offered(sdp: &str, owners: &[(StreamId, UserId)]) -> Vec<Value> {
     let mut streams: Vec<Value> = Vec::new();
     for line in sdp.lines() {
         if let Some(media) = line.strip_prefix("m=") {
@@ -285,6 +286,16 @@ fn offered(sdp: &str) -> Vec<Value> {
         {
             stream["feed_id"] = json!(feed);
             stream["feed_mid"] = json!(mid);
+            if let Some((_, user)) = owners.iter().find(|(id, _)| id.0 == feed) {
+                stream["feed_display"] = json!(user.as_str());
+            }
+        } else if let Some((_, codec)) =
+            line.strip_prefix("a=rtpmap:").and_then(|map| map.split_once(' '))
+            && stream.get("codec").is_none()
+        {
+            // The first one counts: what follows repairs it.
+            let name = codec.split('/').next().unwrap_or_default();
+            stream["codec"] = json!(name.to_ascii_lowercase());
         }
     }
     streams

@@ -13,6 +13,7 @@ pub mod outcome;
 pub mod policy;
 pub mod provision;
 pub mod recording;
+pub mod query;
 pub mod stream;
 pub mod stream_room;
 pub mod user;

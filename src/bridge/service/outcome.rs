@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::query::Filter;
 use crate::bridge::sfu::ClientId;
 use crate::model::ContextId;
 use crate::model::SolutionId;
@@ -57,6 +58,13 @@ pub enum MediaCommand {
         /// The public key.
         pub_key: String,
     },
+    /// Nobody who sees this Context through this Solution may take part in any room of it.
+    EjectFromSolution {
+        /// The Context.
+        context: ContextId,
+        /// The Solution that is no longer among its shares.
+        solution: SolutionId,
+    },
     /// Nobody may take part in this room.
     EndRoom(StreamRoomId),
 }
@@ -74,13 +82,24 @@ pub struct Target {
     pub container_type: Option<String>,
 }
 
+impl Target {
+    /// How subscribers through the old call know the channel.
+    #[must_use]
+    pub fn legacy_channel(&self) -> String {
+        match (&self.container, self.channel.strip_prefix("stream/custom/")) {
+            (Some(room), Some(name)) => format!("stream/{room}/{name}"),
+            _ => self.channel.clone(),
+        }
+    }
+}
+
 /// One event for some keys.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
     /// Where it happens.
     pub target: Target,
-    /// Only sessions that see this Solution get it.
-    pub solution: SolutionId,
+    /// Only sessions that see one of these Solutions get it.
+    pub solutions: Vec<SolutionId>,
     /// Event type on the wire.
     pub kind: &'static str,
     /// Event data on the wire.
@@ -89,6 +108,8 @@ pub struct Notice {
     pub to: Recipients,
     /// Which generation of clients understands it.
     pub profile: Profile,
+    /// Whoever has no ear for it now gets it as soon as they have.
+    pub keep: bool,
 }
 
 /// Whom a notice is meant for. Of these, those with a matching subscription get it.
@@ -98,6 +119,8 @@ pub enum Recipients {
     Keys(Vec<String>),
     /// These sessions.
     Clients(Vec<ClientId>),
+    /// Operators who listen on a management socket.
+    Operators,
 }
 
 /// Event shapes of the two bridge generations (streams.md 8.4).
@@ -112,7 +135,7 @@ pub enum Profile {
 }
 
 /// One page of a list.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Page {
     /// How many to leave out at the start.
     pub skip: usize,
@@ -124,9 +147,25 @@ pub struct Page {
     pub last_id: Option<String>,
     /// Sort rooms by their last change instead of their creation.
     pub by_modification: bool,
+    /// Only those whose public metadata pass.
+    pub query: Option<Filter>,
 }
 
 impl Page {
+    /// For lists of what has no public metadata.
+    ///
+    /// # Errors
+    ///
+    /// [`super::ServiceError::InvalidParams`] if there are conditions on them.
+    pub fn refuse_query(&self) -> Result<(), super::ServiceError> {
+        match &self.query {
+            Some(query) if !query.is_empty() => {
+                Err(super::ServiceError::params("query: there is nothing to filter by here"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Cuts the page out of `items`, which are in ascending order.
     ///
     /// # Errors

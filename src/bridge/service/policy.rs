@@ -28,15 +28,13 @@ const ENTRIES: &[(&str, &str, Level)] = &[
     ("updaterCanBeRemovedFromManagers", "no", Level::Room),
     ("ownerCanBeRemovedFromManagers", "yes", Level::Room),
     ("canOverwriteContextPolicy", "yes", Level::Context),
-    ("sendCustomNotification", "all", Level::Fixed),
+    ("sendCustomNotification", "all", Level::Context),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Level {
     Room,
     Context,
-    /// Known here, but not accepted from anybody.
-    Fixed,
 }
 
 /// What a user is to a room.
@@ -129,7 +127,7 @@ pub fn check_context(policy: &Map<String, Value>) -> Result<(), ServiceError> {
             return Err(ServiceError::params(format!("policy.{module}")));
         };
         if module == "stream" {
-            check(entries, |level| level != Level::Fixed)?;
+            check(entries, |_| true)?;
         }
     }
     Ok(())
@@ -175,6 +173,7 @@ mod tests {
         ContextRecord {
             id: "c".into(),
             solution: "s".into(),
+            shares: Vec::new(),
             name: String::new(),
             description: String::new(),
             scope: "private".into(),

@@ -15,6 +15,8 @@ use super::outcome::Profile;
 use super::outcome::Recipients;
 use super::outcome::Target;
 use super::policy;
+use super::policy::Roles;
+use super::stream;
 use crate::bridge::store::ApiKeyRecord;
 use crate::bridge::store::ContextRecord;
 use crate::bridge::store::SolutionRecord;
@@ -24,6 +26,7 @@ use crate::model::ContextId;
 use crate::model::Secret;
 use crate::model::SolutionId;
 use crate::model::StreamRoomId;
+use crate::model::Timestamp;
 use crate::model::UserId;
 
 /// What the first API key may do.
@@ -53,6 +56,14 @@ impl Reach {
     pub fn covers(&self, solution: &SolutionId) -> bool {
         self.has("solution:*") || self.has(&format!("solution:{solution}"))
     }
+
+    /// Whether all of `scope` is part of this.
+    #[must_use]
+    pub fn includes(&self, scope: &[String]) -> bool {
+        scope
+            .iter()
+            .all(|one| self.has(one) || (one.starts_with("solution:") && self.has("solution:*")))
+    }
 }
 
 /// `manager/createFirstApiKey`.
@@ -74,7 +85,7 @@ pub fn create_first_api_key(
     if !matches {
         return Err(ServiceError::InitializationToken);
     }
-    Ok(tx.insert_api_key(&key)?)
+    Ok(tx.put_api_key(&key)?)
 }
 
 /// `manager/createApiKey`: never with more rights than the caller has.
@@ -87,38 +98,96 @@ pub fn create_api_key(
     reach: &Reach,
     key: &ApiKeyRecord,
 ) -> Result<(), ServiceError> {
-    let covered = |scope: &String| {
-        reach.has(scope) || (scope.starts_with("solution:") && reach.has("solution:*"))
-    };
-    if !key.scope.iter().all(covered) {
+    if !reach.includes(&key.scope) {
         return Err(ServiceError::InsufficientScope);
     }
     if tx.api_keys()?.len() >= MAX_API_KEYS {
         return Err(ServiceError::ApiKeysLimit);
     }
-    Ok(tx.insert_api_key(key)?)
+    Ok(tx.put_api_key(key)?)
 }
 
-/// `manager/listApiKeys`; secrets stay here.
+/// An API key as it is shown; its secret stays here.
+fn api_key_view(key: &ApiKeyRecord) -> Value {
+    let mut view = json!({
+        "id": key.id,
+        "created": key.created.0,
+        "enabled": key.enabled,
+        "name": key.name,
+        "scope": key.scope,
+    });
+    if let Some(public_key) = &key.public_key {
+        view["publicKey"] = json!(public_key);
+    }
+    view
+}
+
+/// `manager/listApiKeys`.
 ///
 /// # Errors
 ///
 /// [`ServiceError::Internal`] if the store fails.
 pub fn list_api_keys(tx: &Tx<'_>) -> Result<Value, ServiceError> {
-    let list: Vec<Value> = tx
-        .api_keys()?
-        .iter()
-        .map(|key| {
-            json!({
-                "id": key.id,
-                "created": key.created.0,
-                "enabled": key.enabled,
-                "name": key.name,
-                "scope": key.scope,
-            })
-        })
-        .collect();
+    let list: Vec<Value> = tx.api_keys()?.iter().map(api_key_view).collect();
     Ok(json!({"list": list}))
+}
+
+/// `manager/getApiKey`.
+///
+/// # Errors
+///
+/// [`ServiceError::ApiKeyDoesNotExist`].
+pub fn get_api_key(tx: &Tx<'_>, id: &str) -> Result<Value, ServiceError> {
+    let key = tx.api_key(id)?.ok_or(ServiceError::ApiKeyDoesNotExist)?;
+    Ok(json!({"apiKey": api_key_view(&key)}))
+}
+
+/// What may be changed of an API key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiKeyChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// What it may do.
+    pub scope: Option<Vec<String>>,
+    /// Whether it works.
+    pub enabled: Option<bool>,
+}
+
+/// `manager/updateApiKey`: never to more rights than the caller has, nor of a key that has more.
+///
+/// # Errors
+///
+/// [`ServiceError::ApiKeyDoesNotExist`] or [`ServiceError::InsufficientScope`].
+pub fn update_api_key(
+    tx: &mut Tx<'_>,
+    reach: &Reach,
+    id: &str,
+    change: ApiKeyChange,
+) -> Result<Value, ServiceError> {
+    let mut key = tx.api_key(id)?.ok_or(ServiceError::ApiKeyDoesNotExist)?;
+    let scope = change.scope.unwrap_or_else(|| key.scope.clone());
+    if !reach.includes(&key.scope) || !reach.includes(&scope) {
+        return Err(ServiceError::InsufficientScope);
+    }
+    key.scope = scope;
+    key.name = change.name.unwrap_or(key.name);
+    key.enabled = change.enabled.unwrap_or(key.enabled);
+    tx.put_api_key(&key)?;
+    Ok(json!("OK"))
+}
+
+/// `manager/deleteApiKey`.
+///
+/// # Errors
+///
+/// [`ServiceError::ApiKeyDoesNotExist`] or [`ServiceError::InsufficientScope`].
+pub fn delete_api_key(tx: &mut Tx<'_>, reach: &Reach, id: &str) -> Result<Value, ServiceError> {
+    let key = tx.api_key(id)?.ok_or(ServiceError::ApiKeyDoesNotExist)?;
+    if !reach.includes(&key.scope) {
+        return Err(ServiceError::InsufficientScope);
+    }
+    tx.delete_api_key(id)?;
+    Ok(json!("OK"))
 }
 
 /// Finds an enabled API key and checks its secret in constant time.
@@ -155,11 +224,55 @@ pub fn create_solution(tx: &mut Tx<'_>, record: &SolutionRecord) -> Result<Value
 ///
 /// [`ServiceError::SolutionDoesNotExist`].
 pub fn get_solution(tx: &Tx<'_>, reach: &Reach, id: &SolutionId) -> Result<Value, ServiceError> {
-    let record = tx
-        .solution(id)?
+    Ok(json!({"solution": solution_view(&solution(tx, reach, id)?)}))
+}
+
+fn solution(tx: &Tx<'_>, reach: &Reach, id: &SolutionId) -> Result<SolutionRecord, ServiceError> {
+    tx.solution(id)?
         .filter(|record| reach.covers(&record.id))
-        .ok_or(ServiceError::SolutionDoesNotExist)?;
-    Ok(json!({"solution": solution_view(&record)}))
+        .ok_or(ServiceError::SolutionDoesNotExist)
+}
+
+/// `solution/updateSolution`.
+///
+/// # Errors
+///
+/// [`ServiceError::SolutionDoesNotExist`].
+pub fn update_solution(
+    tx: &mut Tx<'_>,
+    reach: &Reach,
+    id: &SolutionId,
+    name: &str,
+) -> Result<Value, ServiceError> {
+    solution(tx, reach, id)?;
+    tx.rename_solution(id, name)?;
+    Ok(json!("OK"))
+}
+
+/// `solution/deleteSolution`: contexts of others that it had a share in lose it.
+///
+/// # Errors
+///
+/// [`ServiceError::SolutionDoesNotExist`] or [`ServiceError::SolutionHasContexts`].
+pub fn delete_solution(
+    tx: &mut Tx<'_>,
+    reach: &Reach,
+    id: &SolutionId,
+) -> Result<Outcome, ServiceError> {
+    solution(tx, reach, id)?;
+    let contexts = tx.contexts(Some(id))?;
+    if contexts.iter().any(|context| context.solution == *id) {
+        return Err(ServiceError::SolutionHasContexts);
+    }
+    tx.delete_solution(id)?;
+    let media = contexts
+        .into_iter()
+        .map(|context| MediaCommand::EjectFromSolution {
+            context: context.id,
+            solution: id.clone(),
+        })
+        .collect();
+    Ok(Outcome { reply: json!("OK"), notify: Vec::new(), media })
 }
 
 /// `solution/listSolutions`.
@@ -178,12 +291,13 @@ pub fn list_solutions(tx: &Tx<'_>, reach: &Reach) -> Result<Value, ServiceError>
 }
 
 fn context_view(record: &ContextRecord) -> Value {
+    let shares: Vec<&str> = record.shares.iter().map(SolutionId::as_str).collect();
     json!({
         "id": record.id.as_str(),
         "created": record.created.0,
         "modified": record.modified.0,
         "solution": record.solution.as_str(),
-        "shares": [],
+        "shares": shares,
         "name": record.name,
         "description": record.description,
         "scope": record.scope,
@@ -210,6 +324,131 @@ pub fn create_context(
     }
     tx.insert_context(&record)?;
     Ok(json!({"contextId": record.id.as_str()}))
+}
+
+/// What may be changed of a Context.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ContextChange {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its description.
+    pub description: Option<String>,
+    /// `private` or `public`.
+    pub scope: Option<String>,
+    /// Its policies.
+    pub policy: Option<Map<String, Value>>,
+}
+
+/// `context/updateContext`: whoever may no longer read a room leaves it.
+///
+/// # Errors
+///
+/// [`ServiceError::ContextDoesNotExist`], [`ServiceError::InvalidParams`], or
+/// [`ServiceError::ContextIsConnected`] if it shall be private while others have a share.
+pub fn update_context(
+    tx: &mut Tx<'_>,
+    reach: &Reach,
+    id: &ContextId,
+    change: ContextChange,
+    now: Timestamp,
+) -> Result<Outcome, ServiceError> {
+    if let Some(policy) = &change.policy {
+        policy::check_context(policy)?;
+    }
+    let before = context(tx, reach, id)?;
+    let mut after = before.clone();
+    after.name = change.name.unwrap_or(after.name);
+    after.description = change.description.unwrap_or(after.description);
+    after.scope = change.scope.unwrap_or(after.scope);
+    after.policy = change.policy.map_or(after.policy, Value::Object);
+    after.modified = now;
+    if after.scope == "private" && !after.shares.is_empty() {
+        return Err(ServiceError::ContextIsConnected);
+    }
+    tx.update_context(&after)?;
+    let mut media = Vec::new();
+    if before.policy != after.policy {
+        let users = tx.users(id)?;
+        for room in tx.rooms(id)? {
+            let may = |context: &ContextRecord, user: &UserRecord| {
+                policy::allows("get", Some(&room), context, Roles::in_room(&user.user, &room))
+            };
+            let loses = users.iter().filter(|user| may(&before, user) && !may(&after, user));
+            let pub_keys: Vec<String> = loses.map(|user| user.pub_key.clone()).collect();
+            if !pub_keys.is_empty() {
+                media.push(MediaCommand::EjectFromRoom { room: room.id.clone(), pub_keys });
+            }
+        }
+    }
+    Ok(Outcome { reply: json!("OK"), notify: Vec::new(), media })
+}
+
+/// `context/deleteContext`: ends all its rooms, and tells their members.
+///
+/// # Errors
+///
+/// [`ServiceError::ContextDoesNotExist`].
+pub fn delete_context(
+    tx: &mut Tx<'_>,
+    reach: &Reach,
+    id: &ContextId,
+) -> Result<Outcome, ServiceError> {
+    context(tx, reach, id)?;
+    let mut outcome = Outcome::quiet(json!("OK"));
+    for room in tx.rooms(id)? {
+        outcome.notify.extend(stream::deleted(tx, &room.id)?);
+        outcome.media.push(MediaCommand::EndRoom(room.id));
+    }
+    tx.delete_context(id)?;
+    Ok(outcome)
+}
+
+/// `context/addSolutionToContext`.
+///
+/// # Errors
+///
+/// [`ServiceError::ContextDoesNotExist`], [`ServiceError::SolutionDoesNotExist`], or
+/// [`ServiceError::InvalidParams`] for a private Context.
+pub fn add_share(
+    tx: &mut Tx<'_>,
+    reach: &Reach,
+    id: &ContextId,
+    solution: &SolutionId,
+) -> Result<Value, ServiceError> {
+    let mut record = context(tx, reach, id)?;
+    if tx.solution(solution)?.is_none() {
+        return Err(ServiceError::SolutionDoesNotExist);
+    }
+    if record.scope == "private" {
+        return Err(ServiceError::params("contextId: the context is private"));
+    }
+    if !record.is_seen_by(solution) {
+        record.shares.push(solution.clone());
+        tx.update_context(&record)?;
+    }
+    Ok(json!("OK"))
+}
+
+/// `context/removeSolutionFromContext`: who came through that Solution leaves the rooms.
+///
+/// # Errors
+///
+/// [`ServiceError::ContextDoesNotExist`] or [`ServiceError::SolutionDoesNotExist`].
+pub fn remove_share(
+    tx: &mut Tx<'_>,
+    reach: &Reach,
+    id: &ContextId,
+    solution: &SolutionId,
+) -> Result<Outcome, ServiceError> {
+    let mut record = context(tx, reach, id)?;
+    if !record.shares.contains(solution) {
+        return Err(ServiceError::SolutionDoesNotExist);
+    }
+    record.shares.retain(|share| share != solution);
+    tx.update_context(&record)?;
+    let (context, solution) = (id.clone(), solution.clone());
+    let media = vec![MediaCommand::EjectFromSolution { context, solution }];
+    Ok(Outcome { reply: json!("OK"), notify: Vec::new(), media })
 }
 
 /// The Context of that id, if the API key reaches it.
@@ -301,7 +540,7 @@ fn user_notice(
             container: None,
             container_type: None,
         },
-        solution: context.solution.clone(),
+        solutions: context.solutions(),
         kind,
         data: json!({
             "contextId": context.id.as_str(),
@@ -310,6 +549,7 @@ fn user_notice(
         }),
         to: Recipients::Keys(to),
         profile: Profile::Both,
+        keep: false,
     }
 }
 

@@ -41,8 +41,8 @@ pub struct RoomEvent {
 pub struct Audience {
     /// The room.
     pub room: RoomRecord,
-    /// Solution of its Context.
-    pub solution: SolutionId,
+    /// Solutions that see its Context.
+    pub solutions: Vec<SolutionId>,
     /// Public keys of its members.
     pub keys: Vec<String>,
 }
@@ -53,11 +53,12 @@ impl Audience {
     pub fn notice(&self, channel: &str, kind: &'static str, data: Value) -> Notice {
         Notice {
             target: stream_room::target(&self.room, channel),
-            solution: self.solution.clone(),
+            solutions: self.solutions.clone(),
             kind,
             data,
             to: Recipients::Keys(self.keys.clone()),
             profile: Profile::Both,
+            keep: false,
         }
     }
 }
@@ -71,7 +72,23 @@ pub fn audience(tx: &Tx<'_>, id: &StreamRoomId) -> Result<Option<Audience>, Serv
     let Some(room) = tx.room(id)? else { return Ok(None) };
     let Some(context) = tx.context(&room.context)? else { return Ok(None) };
     let keys = keys_of(&room.members(), &tx.users(&room.context)?);
-    Ok(Some(Audience { room, solution: context.solution, keys }))
+    Ok(Some(Audience { room, solutions: context.solutions(), keys }))
+}
+
+/// What members and operators are told when a room is deleted; to be asked while it is still there.
+///
+/// # Errors
+///
+/// [`ServiceError::Internal`] if the store fails.
+pub fn deleted(tx: &Tx<'_>, id: &StreamRoomId) -> Result<Vec<Notice>, ServiceError> {
+    let Some(audience) = audience(tx, id)? else { return Ok(Vec::new()) };
+    let kind = "streamRoomDeleted";
+    let mut data = json!({"streamRoomId": id.as_str()});
+    let told = stream_room::for_operators(&audience.room, &audience.solutions, kind, data.clone());
+    if let Some(kind) = &audience.room.kind {
+        data["type"] = json!(kind);
+    }
+    Ok(vec![audience.notice("streamroom/delete", kind, data), told])
 }
 
 /// Checks of the methods that need a live room: exists, not closed, user, ACL, policy `get`.
@@ -123,7 +140,7 @@ pub fn send_custom_event(
     }
     let notice = Notice {
         target: stream_room::target(&room, &format!("stream/custom/{}", event.channel)),
-        solution: member.context.solution.clone(),
+        solutions: member.context.solutions(),
         kind: "custom",
         data: json!({
             "id": room.id.as_str(),
@@ -133,6 +150,7 @@ pub fn send_custom_event(
         }),
         to: Recipients::Keys(keys_of(&to, &tx.users(&room.context)?)),
         profile: Profile::Both,
+        keep: false,
     };
     Ok(Outcome { reply: json!("OK"), notify: vec![notice], media: Vec::new() })
 }

@@ -19,6 +19,7 @@ use super::outcome::Target;
 use super::outcome::keys_of;
 use super::policy;
 use super::policy::Roles;
+use super::stream;
 use super::user;
 use super::user::Member;
 use crate::bridge::store::RoomKey;
@@ -29,6 +30,7 @@ use crate::bridge::store::Tx;
 use crate::bridge::store::UserRecord;
 use crate::model::ContextId;
 use crate::model::KeyId;
+use crate::model::SolutionId;
 use crate::model::StreamRoomId;
 use crate::model::Timestamp;
 use crate::model::UserId;
@@ -36,6 +38,12 @@ use crate::model::UserId;
 /// Versions of a room that are kept: each update adds one, and all of them go into every
 /// answer that shows the room.
 const VERSIONS_MAX: i64 = 1000;
+
+/// Channel and type of the events about rooms.
+const CREATED: (&str, &str) = ("streamroom/create", "streamRoomCreated");
+const UPDATED: (&str, &str) = ("streamroom/update", "streamRoomUpdated");
+/// Channel of the events for operators.
+const OPERATORS: &str = "stream";
 
 /// What a create and an update have in common.
 #[derive(Clone, Debug, PartialEq)]
@@ -201,6 +209,51 @@ fn view_of(room: &RoomRecord, versions: &[RoomVersion], keys: &[RoomKey], user: 
     view
 }
 
+/// The room as an operator sees it: what is sealed stays sealed.
+///
+/// # Errors
+///
+/// [`ServiceError::Internal`] if the store fails.
+pub fn operator_view(tx: &Tx<'_>, room: &RoomRecord) -> Result<Value, ServiceError> {
+    let last = tx.last_version(&room.id)?;
+    let meta = last.and_then(|mut last| last.data.get_mut("publicMetaObject").map(Value::take));
+    let texts = |ids: &[UserId]| ids.iter().map(|id| id.0.clone()).collect::<Vec<_>>();
+    Ok(json!({
+        "id": room.id.as_str(),
+        "contextId": room.context.as_str(),
+        "createDate": room.created.0,
+        "creator": room.creator.as_str(),
+        "lastModificationDate": room.modified.0,
+        "lastModifier": room.modifier.as_str(),
+        "keyId": room.key_id.as_str(),
+        "users": texts(&room.users),
+        "managers": texts(&room.managers),
+        "version": room.version,
+        "publicMeta": meta.unwrap_or(Value::Null),
+        "closed": room.closed,
+    }))
+}
+
+/// What operators are told of a room; the first of `solutions` owns it.
+#[must_use]
+pub fn for_operators(
+    room: &RoomRecord,
+    solutions: &[SolutionId],
+    kind: &'static str,
+    data: Value,
+) -> Notice {
+    Notice {
+        target: target(room, OPERATORS),
+        // A share lets users see a Context; it is the owner's to manage.
+        solutions: solutions.first().cloned().into_iter().collect(),
+        kind,
+        data,
+        to: Recipients::Operators,
+        profile: Profile::Both,
+        keep: false,
+    }
+}
+
 /// Target of an event of this room.
 #[must_use]
 pub fn target(room: &RoomRecord, channel: &str) -> Target {
@@ -215,26 +268,54 @@ pub fn target(room: &RoomRecord, channel: &str) -> Target {
 /// One notice per person, each with the room as that person sees it.
 fn announce(
     tx: &Tx<'_>,
-    access: &Access,
+    room: &RoomRecord,
+    solutions: &[SolutionId],
     everybody: &[UserRecord],
     to: &[UserId],
-    channel: &str,
-    kind: &'static str,
+    (channel, kind): (&str, &'static str),
 ) -> Result<Vec<Notice>, ServiceError> {
-    let versions = tx.versions(&access.room.id)?;
-    let keys = tx.room_keys(&access.room.id)?;
+    let versions = tx.versions(&room.id)?;
+    let keys = tx.room_keys(&room.id)?;
     Ok(to
         .iter()
         .filter_map(|id| everybody.iter().find(|user| user.user == *id))
         .map(|user| Notice {
-            target: target(&access.room, channel),
-            solution: access.member.context.solution.clone(),
+            target: target(room, channel),
+            solutions: solutions.to_vec(),
             kind,
-            data: view_of(&access.room, &versions, &keys, &user.user),
+            data: view_of(room, &versions, &keys, &user.user),
             to: Recipients::Keys(vec![user.pub_key.clone()]),
             profile: Profile::Both,
+            keep: false,
         })
         .collect())
+}
+
+/// What waits for this key: updates that removed it from rooms while it was away.
+///
+/// # Errors
+///
+/// [`ServiceError::Internal`] if the store fails.
+pub fn kept(tx: &Tx<'_>, pub_key: &str) -> Result<Vec<Notice>, ServiceError> {
+    let mut notices = Vec::new();
+    for event in tx.queued_events(pub_key)? {
+        let Some(context) = tx.context(&event.context)? else { continue };
+        notices.push(Notice {
+            target: Target {
+                channel: UPDATED.0.to_owned(),
+                context: event.context,
+                container: Some(event.room),
+                container_type: event.container_type,
+            },
+            solutions: context.solutions(),
+            kind: UPDATED.1,
+            data: event.data,
+            to: Recipients::Keys(vec![event.pub_key]),
+            profile: Profile::Both,
+            keep: false,
+        });
+    }
+    Ok(notices)
 }
 
 fn check_people(content: &Content, everybody: &[UserRecord]) -> Result<(), ServiceError> {
@@ -308,9 +389,10 @@ pub fn create(
     })?;
     tx.set_room_keys(&room.id, &keys)?;
     let reply = json!({"streamRoomId": room.id.as_str()});
-    let access = Access { room, member };
-    let notify =
-        announce(tx, &access, &everybody, &members, "streamroom/create", "streamRoomCreated")?;
+    let solutions = member.context.solutions();
+    let mut notify = announce(tx, &room, &solutions, &everybody, &members, CREATED)?;
+    let seen = operator_view(tx, &room)?;
+    notify.push(for_operators(&room, &solutions, CREATED.1, seen));
     Ok(Outcome { reply, notify, media: Vec::new() })
 }
 
@@ -363,10 +445,9 @@ pub fn update(
     tx.prune_versions(room, VERSIONS_MAX)?;
     tx.set_room_keys(&room.id, &keys)?;
 
-    let mut removed = before.members();
-    removed.retain(|user| !members.contains(user));
-    let to: Vec<UserId> = members.into_iter().chain(removed.iter().cloned()).collect();
-    let notify = announce(tx, &access, &everybody, &to, "streamroom/update", "streamRoomUpdated")?;
+    let mut gone = before.members();
+    gone.retain(|user| !members.contains(user));
+    let notify = tell_update(tx, &access, &everybody, &members, &gone)?;
     let context = &access.member.context;
     let may = |room: &RoomRecord, user: &UserId| {
         policy::allows("get", Some(room), context, Roles::in_room(user, room))
@@ -375,14 +456,38 @@ pub fn update(
         .iter()
         .filter(|user| may(&before, &user.user) && !may(&access.room, &user.user))
         .map(|user| user.user.clone());
-    removed.extend(shut_out);
-    let media = if removed.is_empty() {
+    gone.extend(shut_out);
+    let media = if gone.is_empty() {
         Vec::new()
     } else {
         let room = access.room.id.clone();
-        vec![MediaCommand::EjectFromRoom { room, pub_keys: keys_of(&removed, &everybody) }]
+        vec![MediaCommand::EjectFromRoom { room, pub_keys: keys_of(&gone, &everybody) }]
     };
     Ok(Outcome { reply: json!("OK"), notify, media })
+}
+
+/// Tells members of an update, and those whom it removed.
+fn tell_update(
+    tx: &mut Tx<'_>,
+    access: &Access,
+    everybody: &[UserRecord],
+    members: &[UserId],
+    removed: &[UserId],
+) -> Result<Vec<Notice>, ServiceError> {
+    let (room, solutions) = (&access.room, access.member.context.solutions());
+    let mut notify = announce(tx, room, &solutions, everybody, members, UPDATED)?;
+    let mut farewell = announce(tx, room, &solutions, everybody, removed, UPDATED)?;
+    // Members find out by reading the room; who was removed can't, and is told when they come.
+    farewell.iter_mut().for_each(|notice| notice.keep = true);
+    notify.extend(farewell);
+    let seen = operator_view(tx, room)?;
+    notify.push(for_operators(room, &solutions, UPDATED.1, seen));
+    for pub_key in tx.queued_for(&room.id)? {
+        if everybody.iter().any(|user| user.pub_key == pub_key && members.contains(&user.user)) {
+            tx.unqueue_event(&pub_key, &room.id)?;
+        }
+    }
+    Ok(notify)
 }
 
 fn check_update(access: &Access, content: &Content) -> Result<(), ServiceError> {
@@ -402,7 +507,7 @@ fn check_update(access: &Access, content: &Content) -> Result<(), ServiceError> 
     {
         return Err(ServiceError::AccessDeniedBecause("owner has to stay a manager"));
     }
-    if content.policy.as_ref().is_some_and(|policy| Value::Object(policy.clone()) != room.policy) {
+    if content.policy.is_some() {
         access.require("updatePolicy")?;
         if !policy::is_yes("canOverwriteContextPolicy", None, context) {
             return Err(ServiceError::AccessDenied);
@@ -411,24 +516,10 @@ fn check_update(access: &Access, content: &Content) -> Result<(), ServiceError> 
     Ok(())
 }
 
-fn remove(tx: &mut Tx<'_>, access: &Access) -> Result<Outcome<()>, ServiceError> {
-    let room = &access.room;
-    tx.delete_room(&room.id)?;
-    let everybody = tx.users(&room.context)?;
-    let mut data = json!({"streamRoomId": room.id.as_str()});
-    if let Some(kind) = &room.kind {
-        data["type"] = json!(kind);
-    }
-    let notice = Notice {
-        target: target(room, "streamroom/delete"),
-        solution: access.member.context.solution.clone(),
-        kind: "streamRoomDeleted",
-        data,
-        to: Recipients::Keys(keys_of(&room.members(), &everybody)),
-        profile: Profile::Both,
-    };
-    let media = vec![MediaCommand::EndRoom(room.id.clone())];
-    Ok(Outcome { reply: (), notify: vec![notice], media })
+fn remove(tx: &mut Tx<'_>, id: &StreamRoomId) -> Result<Outcome<()>, ServiceError> {
+    let notify = stream::deleted(tx, id)?;
+    tx.delete_room(id)?;
+    Ok(Outcome { reply: (), notify, media: vec![MediaCommand::EndRoom(id.clone())] })
 }
 
 /// `streamRoomDelete`.
@@ -441,8 +532,8 @@ pub fn delete(
     caller: &Caller,
     id: &StreamRoomId,
 ) -> Result<Outcome, ServiceError> {
-    let access = access(tx, caller, id, "stream/streamRoomDelete", "delete")?;
-    Ok(remove(tx, &access)?.map(|()| json!("OK")))
+    access(tx, caller, id, "stream/streamRoomDelete", "delete")?;
+    Ok(remove(tx, id)?.map(|()| json!("OK")))
 }
 
 /// `streamRoomDeleteMany`: a result per room; rooms of several Contexts delete nothing.
@@ -473,7 +564,7 @@ pub fn delete_many(
             Some(room) => {
                 let access = Access { member: user::member(tx, caller, &room.context)?, room };
                 if access.require("delete").is_ok() {
-                    let outcome = remove(tx, &access)?;
+                    let outcome = remove(tx, id)?;
                     notify.extend(outcome.notify);
                     media.extend(outcome.media);
                     "OK"
@@ -538,6 +629,17 @@ pub fn list(
                 Scope::Owner => room.creator == *me,
             }
     });
+    if let Some(query) = page.query.as_ref().filter(|query| !query.is_empty()) {
+        let mut passed = Vec::with_capacity(rooms.len());
+        for room in rooms {
+            let last = tx.last_version(&room.id)?;
+            let meta = last.as_ref().and_then(|last| last.data.get("publicMetaObject"));
+            if query.passes(meta.unwrap_or(&Value::Null)) {
+                passed.push(room);
+            }
+        }
+        rooms = passed;
+    }
     if page.by_modification {
         rooms.sort_by_key(|room| room.modified);
     }
@@ -559,9 +661,9 @@ pub fn close(tx: &mut Tx<'_>, caller: &Caller, id: &StreamRoomId) -> Result<Outc
     access.room.closed = true;
     tx.update_room(&access.room)?;
     let everybody = tx.users(&access.room.context)?;
-    let members = access.room.members();
-    let notify =
-        announce(tx, &access, &everybody, &members, "streamroom/update", "streamRoomUpdated")?;
-    let media = vec![MediaCommand::EndRoom(access.room.id.clone())];
-    Ok(Outcome { reply: json!("OK"), notify, media })
+    let (room, solutions) = (&access.room, access.member.context.solutions());
+    let mut notify = announce(tx, room, &solutions, &everybody, &room.members(), UPDATED)?;
+    let seen = operator_view(tx, room)?;
+    notify.push(for_operators(room, &solutions, UPDATED.1, seen));
+    Ok(Outcome { reply: json!("OK"), notify, media: vec![MediaCommand::EndRoom(id.clone())] })
 }

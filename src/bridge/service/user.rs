@@ -32,7 +32,7 @@ impl Member {
 /// Whether a session that logged in with this Solution sees the Context.
 #[must_use]
 pub fn sees(caller: &Caller, context: &ContextRecord) -> bool {
-    caller.solution.as_ref().is_none_or(|solution| *solution == context.solution)
+    caller.solution.as_ref().is_none_or(|solution| context.is_seen_by(solution))
 }
 
 /// Looks the caller up. An unknown Context and a foreign one give the same answer.

@@ -24,6 +24,7 @@ fn context_row(row: &Row<'_>) -> rusqlite::Result<(ContextRecord, String)> {
     let record = ContextRecord {
         id: ContextId(row.get(0)?),
         solution: SolutionId(row.get(1)?),
+        shares: Vec::new(),
         name: row.get(2)?,
         description: row.get(3)?,
         scope: row.get(4)?,
@@ -59,21 +60,32 @@ impl Tx<'_> {
             .prepare_cached(&format!("{CONTEXT} WHERE id = ?1"))?
             .query_row([id.as_str()], context_row)
             .optional()?
-            .map(with_policy)
+            .map(|row| self.with_shares(with_policy(row)?))
             .transpose()
     }
 
-    /// All Contexts, of one Solution or of all, oldest first.
+    fn with_shares(&self, mut record: ContextRecord) -> Result<ContextRecord, StoreError> {
+        let mut statement = self.inner.prepare_cached(
+            "SELECT solution FROM context_share WHERE context = ?1 ORDER BY rowid",
+        )?;
+        let rows = statement.query_map([record.id.as_str()], |row| row.get(0).map(SolutionId))?;
+        record.shares = rows.collect::<Result<_, _>>()?;
+        Ok(record)
+    }
+
+    /// All Contexts, those that one Solution sees or all, oldest first.
     pub fn contexts(
         &self,
         solution: Option<&SolutionId>,
     ) -> Result<Vec<ContextRecord>, StoreError> {
         let solution = solution.map(SolutionId::as_str);
         let mut statement = self.inner.prepare_cached(&format!(
-            "{CONTEXT} WHERE ?1 IS NULL OR solution = ?1 ORDER BY created, rowid"
+            "{CONTEXT} WHERE ?1 IS NULL OR solution = ?1 \
+             OR id IN (SELECT context FROM context_share WHERE solution = ?1) \
+             ORDER BY created, rowid"
         ))?;
         let rows = statement.query_map([solution], context_row)?;
-        rows.map(|row| with_policy(row?)).collect()
+        rows.map(|row| self.with_shares(with_policy(row?)?)).collect()
     }
 
     /// Adds a Context.
@@ -90,6 +102,43 @@ impl Tx<'_> {
             record.created.0,
             record.modified.0,
         ])?;
+        Ok(())
+    }
+
+    /// Writes what an operator may change of a Context.
+    pub fn update_context(&mut self, record: &ContextRecord) -> Result<(), StoreError> {
+        self.inner
+            .prepare_cached(
+                "UPDATE context SET name = ?2, description = ?3, scope = ?4, policy = ?5, \
+                 modified = ?6 WHERE id = ?1",
+            )?
+            .execute(params![
+                record.id.as_str(),
+                record.name,
+                record.description,
+                record.scope,
+                record.policy.to_string(),
+                record.modified.0,
+            ])?;
+        self.inner
+            .prepare_cached("DELETE FROM context_share WHERE context = ?1")?
+            .execute([record.id.as_str()])?;
+        let mut insert =
+            self.inner.prepare_cached("INSERT OR IGNORE INTO context_share VALUES (?1, ?2)")?;
+        for solution in &record.shares {
+            insert.execute([record.id.as_str(), solution.as_str()])?;
+        }
+        Ok(())
+    }
+
+    /// Removes a Context with its rooms, users and invitations.
+    pub fn delete_context(&mut self, id: &ContextId) -> Result<(), StoreError> {
+        for table in ["stream_room", "context_user", "former_user", "invite"] {
+            self.inner
+                .prepare_cached(&format!("DELETE FROM {table} WHERE context = ?1"))?
+                .execute([id.as_str()])?;
+        }
+        self.inner.prepare_cached("DELETE FROM context WHERE id = ?1")?.execute([id.as_str()])?;
         Ok(())
     }
 

@@ -10,6 +10,7 @@ mod error;
 mod invite;
 mod maintain;
 mod provision;
+mod queue;
 mod record;
 mod schema;
 mod stream_room;

@@ -13,7 +13,7 @@ use crate::model::Secret;
 use crate::model::SolutionId;
 use crate::model::Timestamp;
 
-const API_KEY: &str = "SELECT id, name, secret, scope, created, enabled FROM api_key";
+const API_KEY: &str = "SELECT id, name, secret, scope, created, enabled, public_key FROM api_key";
 
 fn solution_row(row: &Row<'_>) -> rusqlite::Result<SolutionRecord> {
     Ok(SolutionRecord {
@@ -31,6 +31,7 @@ fn api_key_row(row: &Row<'_>) -> rusqlite::Result<(ApiKeyRecord, String)> {
         scope: Vec::new(),
         created: Timestamp(row.get(4)?),
         enabled: row.get(5)?,
+        public_key: row.get(6)?,
     };
     Ok((record, row.get(3)?))
 }
@@ -110,19 +111,47 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Adds an API key.
-    pub fn insert_api_key(&mut self, record: &ApiKeyRecord) -> Result<(), StoreError> {
+    /// Adds an API key, or writes a changed one.
+    pub fn put_api_key(&mut self, record: &ApiKeyRecord) -> Result<(), StoreError> {
         let scope = serde_json::Value::from(record.scope.clone()).to_string();
-        self.inner.prepare_cached("INSERT INTO api_key VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?.execute(
-            params![
+        self.inner
+            .prepare_cached(
+                "INSERT OR REPLACE INTO api_key \
+                 (id, name, secret, scope, created, enabled, public_key) \
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )?
+            .execute(params![
                 record.id,
                 record.name,
                 record.secret.expose(),
                 scope,
                 record.created.0,
                 record.enabled,
-            ],
-        )?;
+                record.public_key,
+            ])?;
+        Ok(())
+    }
+
+    /// Removes an API key; `false` if there is none.
+    pub fn delete_api_key(&mut self, id: &str) -> Result<bool, StoreError> {
+        let gone = self.inner.prepare_cached("DELETE FROM api_key WHERE id = ?1")?.execute([id])?;
+        Ok(gone > 0)
+    }
+
+    /// Renames a Solution.
+    pub fn rename_solution(&mut self, id: &SolutionId, name: &str) -> Result<(), StoreError> {
+        self.inner
+            .prepare_cached("UPDATE solution SET name = ?2 WHERE id = ?1")?
+            .execute([id.as_str(), name])?;
+        Ok(())
+    }
+
+    /// Removes a Solution that has no Contexts.
+    pub fn delete_solution(&mut self, id: &SolutionId) -> Result<(), StoreError> {
+        self.inner
+            .prepare_cached("DELETE FROM context_share WHERE solution = ?1")?
+            .execute([id.as_str()])?;
+        self.inner.prepare_cached("DELETE FROM solution WHERE id = ?1")?.execute([id.as_str()])?;
         Ok(())
     }
 }

@@ -28,6 +28,8 @@ pub struct ContextRecord {
     pub id: ContextId,
     /// The Solution that owns it.
     pub solution: SolutionId,
+    /// Solutions that see it besides.
+    pub shares: Vec<SolutionId>,
     /// Its name.
     pub name: String,
     /// Free text.
@@ -40,6 +42,21 @@ pub struct ContextRecord {
     pub created: Timestamp,
     /// When it was last changed.
     pub modified: Timestamp,
+}
+
+impl ContextRecord {
+    /// Whether who logs in with this Solution sees it.
+    #[must_use]
+    pub fn is_seen_by(&self, solution: &SolutionId) -> bool {
+        self.solution == *solution || self.shares.contains(solution)
+    }
+
+    /// All Solutions that see it.
+    #[must_use]
+    pub fn solutions(&self) -> Vec<SolutionId> {
+        let owner = std::iter::once(&self.solution);
+        owner.chain(&self.shares).cloned().collect()
+    }
 }
 
 /// A user of a Context.
@@ -139,8 +156,10 @@ pub struct ApiKeyRecord {
     pub id: String,
     /// Its name.
     pub name: String,
-    /// The shared secret, as text: requests are MACed with it.
+    /// The shared secret, as text: requests are MACed with it. Empty if it has a public key.
     pub secret: Secret<String>,
+    /// Ed25519 key in PEM: requests are signed with its private half instead.
+    pub public_key: Option<String>,
     /// What it may do.
     pub scope: Vec<String>,
     /// When it was made.
@@ -170,4 +189,19 @@ pub struct InviteRecord {
     pub created: Timestamp,
     /// Withdrawn.
     pub revoked: bool,
+}
+
+/// An event that waits for a key that was not there.
+#[derive(Clone, Debug, PartialEq)]
+pub struct QueuedEvent {
+    /// For whom.
+    pub pub_key: String,
+    /// Of which Context.
+    pub context: ContextId,
+    /// Of which room; a later event of the same room takes the place of an earlier one.
+    pub room: StreamRoomId,
+    /// Type of the room.
+    pub container_type: Option<String>,
+    /// Data as it goes over the wire.
+    pub data: Value,
 }

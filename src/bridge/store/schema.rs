@@ -13,7 +13,7 @@ use rusqlite::Connection;
 use super::error::StoreError;
 
 /// Version of the schema below, kept in `user_version`.
-pub(super) const SCHEMA: i64 = 1;
+pub(super) const SCHEMA: i64 = 2;
 /// Marks our files, kept in `application_id`: "Cncl".
 const APPLICATION_ID: u32 = 0x436e_636c;
 /// What every SQLite file begins with.
@@ -63,6 +63,19 @@ CREATE TABLE invite (
 CREATE INDEX invite_context ON invite (context);
 ";
 
+/// What each version adds to the one before; the first makes version 2 of version 1.
+const STEPS: &[&str] = &["
+ALTER TABLE api_key ADD COLUMN public_key TEXT;
+CREATE TABLE context_share (
+    context TEXT NOT NULL REFERENCES context(id) ON DELETE CASCADE,
+    solution TEXT NOT NULL REFERENCES solution(id), PRIMARY KEY (context, solution)) STRICT;
+CREATE INDEX context_share_solution ON context_share (solution);
+CREATE TABLE queued_event (
+    pub_key TEXT NOT NULL, context TEXT NOT NULL REFERENCES context(id) ON DELETE CASCADE,
+    room TEXT NOT NULL REFERENCES stream_room(id) ON DELETE CASCADE, container_type TEXT,
+    data TEXT NOT NULL, PRIMARY KEY (pub_key, room)) STRICT;
+"];
+
 /// Looks at the file without SQLite: `true` if it is ours, `false` if there is nothing yet.
 pub(super) fn examine(path: &Path) -> Result<bool, StoreError> {
     let unusable = |error: std::io::Error| StoreError::Unusable {
@@ -93,6 +106,18 @@ pub(super) fn examine(path: &Path) -> Result<bool, StoreError> {
     Ok(true)
 }
 
+/// Brings the tables from version `found` to [`SCHEMA`], all or nothing.
+fn migrate(connection: &mut Connection, found: i64) -> Result<(), StoreError> {
+    let done = usize::try_from(found - 1).unwrap_or(0);
+    let tx = connection.transaction()?;
+    for step in STEPS.iter().skip(done) {
+        tx.execute_batch(step)?;
+    }
+    tx.pragma_update(None, "user_version", SCHEMA)?;
+    tx.commit()?;
+    Ok(())
+}
+
 /// Sets up a connection that was just opened; `fresh` files get the tables.
 pub(super) fn prepare(connection: &mut Connection, fresh: bool) -> Result<(), StoreError> {
     if fresh {
@@ -104,7 +129,14 @@ pub(super) fn prepare(connection: &mut Connection, fresh: bool) -> Result<(), St
         tx.pragma_update(None, "application_id", APPLICATION_ID)?;
         tx.pragma_update(None, "user_version", SCHEMA)?;
         tx.execute_batch(TABLES)?;
+        for step in STEPS {
+            tx.execute_batch(step)?;
+        }
         tx.commit()?;
+    }
+    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found < SCHEMA {
+        migrate(connection, found)?;
     }
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;

@@ -192,6 +192,21 @@ impl Tx<'_> {
         .collect()
     }
 
+    /// The version of a room that counts.
+    pub fn last_version(&self, id: &StreamRoomId) -> Result<Option<RoomVersion>, StoreError> {
+        let row: Option<(String, String)> = self
+            .inner
+            .prepare_cached(
+                "SELECT key_id, data FROM stream_room_version WHERE room = ?1 \
+                 ORDER BY version DESC LIMIT 1",
+            )?
+            .query_row([id.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((key_id, data)) = row else { return Ok(None) };
+        let data = json(&data, "stream_room_version.data")?;
+        Ok(Some(RoomVersion { key_id: KeyId(key_id), data }))
+    }
+
     /// Key ids used by the versions of a room.
     pub fn version_key_ids(&self, id: &StreamRoomId) -> Result<Vec<KeyId>, StoreError> {
         let mut statement = self

@@ -1,24 +1,15 @@
 //! What binds a method name, its parameters and its result together.
 
-use std::fmt;
-
 use serde::Deserialize;
 use serde::Deserializer;
 use serde::Serialize;
 use serde::Serializer;
 use serde::de::DeserializeOwned;
-use serde::de::DeserializeSeed;
-use serde::de::Error as _;
 use serde::de::IgnoredAny;
-use serde::de::IntoDeserializer;
-use serde::de::MapAccess;
-use serde::de::Visitor;
-use serde::forward_to_deserialize_any;
 use serde_json::Error as JsonError;
-use serde_json::Map;
 use serde_json::Value as Json;
-use serde_json::map;
 
+use super::strict::Strict;
 use crate::wire::rpc::Request;
 use crate::wire::rpc::RpcError;
 
@@ -45,10 +36,10 @@ pub trait Call: Serialize + DeserializeOwned {
     ///
     /// INVALID_PARAMS with a text that names the key.
     fn parse(params: Json) -> Result<Self, RpcError> {
-        let Json::Object(members) = params else {
+        if !params.is_object() {
             return Err(RpcError::invalid_params("params: must be an object"));
-        };
-        let call = Self::deserialize(Params(members))
+        }
+        let call = Self::deserialize(Strict(params))
             .map_err(|error| RpcError::invalid_params(error.to_string()))?;
         call.validate().map_err(|invalid| RpcError::invalid_params(invalid.to_string()))?;
         Ok(call)
@@ -132,55 +123,4 @@ where
     T: Deserialize<'de>,
 {
     Option::deserialize(deserializer)
-}
-
-/// Parameters as a deserializer whose errors name the parameter they come from.
-struct Params(Map<String, Json>);
-
-impl<'de> Deserializer<'de> for Params {
-    type Error = JsonError;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, JsonError> {
-        visitor.visit_map(ParamsAccess { members: self.0.into_iter(), next: None })
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        option unit unit_struct newtype_struct seq tuple tuple_struct map struct enum
-        identifier ignored_any
-    }
-}
-
-struct ParamsAccess {
-    members: map::IntoIter,
-    next: Option<(String, Json)>,
-}
-
-impl<'de> MapAccess<'de> for ParamsAccess {
-    type Error = JsonError;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, JsonError> {
-        self.next = self.members.next();
-        let Some((key, _)) = &self.next else { return Ok(None) };
-        seed.deserialize(key.as_str().into_deserializer()).map(Some)
-    }
-
-    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, JsonError> {
-        let (key, value) = self.next.take().ok_or_else(|| JsonError::custom("no value left"))?;
-        seed.deserialize(value).map_err(|error| JsonError::custom(Named { key, error }))
-    }
-}
-
-struct Named {
-    key: String,
-    error: JsonError,
-}
-
-impl fmt::Display for Named {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.error)
-    }
 }

@@ -16,14 +16,14 @@ use crate::wire::dto::ListParams;
 
 list_call! {
     /// `context.contextList`: the contexts of the calling key.
-    ContextList = "context.contextList" -> Contexts, sort by String;
+    ContextList = "context.contextList" -> Contexts;
     {}
     check |_call| Ok(())
 }
 
 list_call! {
     /// `context.contextListUsers`: the users of a context.
-    ContextListUsers = "context.contextListUsers" -> Users, sort by String;
+    ContextListUsers = "context.contextListUsers" -> Users;
     {
         /// The context.
         context_id: String,
@@ -225,8 +225,11 @@ impl Call for ContextSendCustomEvent {
         limit::id("contextId", &self.context_id)?;
         limit::channel("channel", &self.channel)?;
         limit::custom_data("data", &self.data)?;
-        limit::count("users", self.users.len())?;
-        self.users.iter().try_for_each(|user| limit::id("users", &user.id))
+        limit::receivers("users", self.users.len())?;
+        self.users.iter().try_for_each(|user| {
+            limit::id("users", &user.id)?;
+            limit::wrapped_key("users", &user.key)
+        })
     }
 }
 

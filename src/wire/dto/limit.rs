@@ -19,6 +19,21 @@ const MEMBERS_MAX: usize = 16_384;
 const CONTAINER_DATA_MAX: usize = 4096;
 /// Largest payload of a custom event, counted by [`json_size`].
 const CUSTOM_DATA_MAX: usize = 16_384;
+/// Most receivers of one custom event. Not a limit of the official server: each of them gets a
+/// copy of a payload that may be large.
+const RECEIVERS_MAX: usize = 1024;
+/// Longest session description.
+const SDP_MAX: usize = 256 * 1024;
+/// Longest text of a candidate.
+const CANDIDATE_MAX: usize = 1024;
+/// Largest media session id: what a double holds exactly.
+const SESSION_ID_MAX: i64 = 1 << 53;
+/// Longest name, description or secret of the management API.
+const TEXT_MAX: usize = 1024;
+/// Longest ACL.
+const ACL_MAX: usize = 16_384;
+/// Most entries of an API key's scope, and most channels of a management socket.
+const SCOPE_MAX: usize = 64;
 /// Length of a key or token.
 const KEY_BYTES: usize = 32;
 /// Most items of one page.
@@ -98,6 +113,12 @@ pub(super) fn container_data(key: &'static str, data: &Json) -> Result<(), Inval
     check(json_size(data) <= CONTAINER_DATA_MAX, key, "must have a size of at most 4096")
 }
 
+/// A wrapped key that is a text: as large as one in a room may be.
+pub(super) fn wrapped_key(key: &'static str, text: &str) -> Result<(), Invalid> {
+    let size = text_length(text).saturating_add(2);
+    check(size <= CONTAINER_DATA_MAX, key, "must have a size of at most 4096")
+}
+
 pub(super) fn custom_data(key: &'static str, data: &Json) -> Result<(), Invalid> {
     check(json_size(data) <= CUSTOM_DATA_MAX, key, "must have a size of at most 16384")
 }
@@ -110,6 +131,23 @@ pub(super) fn channel(key: &'static str, text: &str) -> Result<(), Invalid> {
 pub(in crate::wire) fn is_channel(text: &str) -> bool {
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b",/_|=:-".contains(&byte);
     (1..=CHANNEL_MAX).contains(&text.len()) && text.bytes().all(legal)
+}
+
+pub(super) fn receivers(key: &'static str, length: usize) -> Result<(), Invalid> {
+    check(length <= RECEIVERS_MAX, key, "must have at most 1024 entries")
+}
+
+pub(super) fn sdp(key: &'static str, text: &str) -> Result<(), Invalid> {
+    check(text.len() <= SDP_MAX, key, "must have a description of at most 256 KiB")
+}
+
+pub(super) fn candidate(key: &'static str, text: Option<&str>) -> Result<(), Invalid> {
+    let short = text.is_none_or(|text| text.len() <= CANDIDATE_MAX);
+    check(short, key, "must have texts of at most 1024 characters")
+}
+
+pub(super) fn session_id(number: i64) -> Result<(), Invalid> {
+    check((0..=SESSION_ID_MAX).contains(&number), "sessionId", "must be a media session id")
 }
 
 pub(super) fn policy_entry(key: &'static str, text: Option<&str>) -> Result<(), Invalid> {
@@ -130,6 +168,32 @@ pub(super) fn number(
 pub(super) fn key_text(key: &'static str, text: &str) -> Result<(), Invalid> {
     let bytes = BASE64_STANDARD.decode(text).unwrap_or_default();
     check(bytes.len() == KEY_BYTES, key, "must be base64 of 32 bytes")
+}
+
+/// A name or description, which may be empty.
+pub(super) fn text(key: &'static str, text: &str) -> Result<(), Invalid> {
+    check(text_length(text) <= TEXT_MAX, key, "must have at most 1024 characters")
+}
+
+/// A name or secret, which may not.
+pub(super) fn some_text(key: &'static str, text: &str) -> Result<(), Invalid> {
+    text_range(key, text, 1, TEXT_MAX, "must have 1 to 1024 characters")
+}
+
+pub(super) fn acl(key: &'static str, text: &str) -> Result<(), Invalid> {
+    check(text_length(text) <= ACL_MAX, key, "must have at most 16384 characters")
+}
+
+/// What an API key may do.
+pub(super) fn scope(key: &'static str, scope: &[String]) -> Result<(), Invalid> {
+    at_most(key, scope.len(), SCOPE_MAX, "must have at most 64 entries")?;
+    ids(key, scope)
+}
+
+/// Channels of a management socket.
+pub(super) fn management_channels(key: &'static str, channels: &[String]) -> Result<(), Invalid> {
+    at_most(key, channels.len(), SCOPE_MAX, "must have at most 64 entries")?;
+    channels.iter().try_for_each(|one| channel(key, one))
 }
 
 /// The `limit` of a list call.

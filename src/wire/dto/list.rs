@@ -104,7 +104,7 @@ impl From<ModelSortKey> for SortBy {
 macro_rules! list_call {
     (
         $(#[$doc:meta])*
-        $name:ident = $method:literal -> $answer:ty, sort by $sort:ty;
+        $name:ident = $method:literal -> $answer:ty;
         { $($(#[$attribute:meta])* $field:ident: $type:ty,)* }
         check |$this:ident| $check:expr
     ) => {
@@ -132,7 +132,7 @@ macro_rules! list_call {
                 deserialize_with = "crate::wire::dto::call::present",
                 skip_serializing_if = "Option::is_none"
             )]
-            pub sort_by: Option<$sort>,
+            pub sort_by: Option<crate::wire::dto::SortBy>,
             /// A filter on public metadata.
             #[serde(
                 default,
@@ -151,6 +151,21 @@ macro_rules! list_call {
                 crate::wire::dto::ListParams::validate(self.skip, self.limit, last_id)?;
                 let $this = self;
                 $check
+            }
+        }
+
+        impl $name {
+            /// The common part.
+            #[must_use]
+            pub fn page(&self) -> crate::wire::dto::ListParams {
+                crate::wire::dto::ListParams {
+                    skip: self.skip,
+                    limit: self.limit,
+                    sort_order: self.sort_order,
+                    last_id: self.last_id.clone(),
+                    sort_by: self.sort_by,
+                    query: self.query.clone(),
+                }
             }
         }
     };

@@ -16,6 +16,7 @@ pub mod session;
 pub mod signal;
 pub mod stream;
 pub mod stream_room;
+mod strict;
 
 pub use call::AnswerError;
 pub use call::Call;

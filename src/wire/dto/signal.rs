@@ -10,6 +10,7 @@ use super::Call;
 use super::Done;
 use super::Invalid;
 use super::call::nullable;
+use super::limit;
 
 /// A session description with its role.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -146,10 +147,12 @@ impl SessionDescription {
     }
 
     pub(super) fn validate_offer(&self, key: &'static str) -> Result<(), Invalid> {
+        limit::sdp(key, &self.sdp)?;
         if self.kind == "offer" { Ok(()) } else { Err(Invalid { key, rule: "must be an offer" }) }
     }
 
     fn validate_answer(&self, key: &'static str) -> Result<(), Invalid> {
+        limit::sdp(key, &self.sdp)?;
         let rule = "must be an answer";
         if self.kind == "answer" { Ok(()) } else { Err(Invalid { key, rule }) }
     }
@@ -167,6 +170,7 @@ impl Call for StreamAcceptOffer {
     type Answer = Done;
 
     fn validate(&self) -> Result<(), Invalid> {
+        limit::session_id(self.session_id)?;
         self.answer.validate_answer("answer")
     }
 }
@@ -176,6 +180,7 @@ impl Call for StreamSetNewOffer {
     type Answer = Done;
 
     fn validate(&self) -> Result<(), Invalid> {
+        limit::session_id(self.session_id)?;
         self.offer.validate_offer("offer")
     }
 }
@@ -183,4 +188,18 @@ impl Call for StreamSetNewOffer {
 impl Call for StreamTrickle {
     const METHOD: &'static str = "stream.streamTrickle";
     type Answer = Done;
+
+    fn validate(&self) -> Result<(), Invalid> {
+        limit::session_id(self.session_id)?;
+        let candidate = &self.rtc_candidate;
+        let texts = [
+            &candidate.address,
+            &candidate.foundation,
+            &candidate.sdp_mid,
+            &candidate.related_address,
+            &candidate.username_fragment,
+        ];
+        limit::candidate("rtcCandidate", Some(&candidate.candidate))?;
+        texts.iter().try_for_each(|text| limit::candidate("rtcCandidate", text.as_deref()))
+    }
 }

@@ -243,9 +243,11 @@ fn validate_subscriptions(
     subscriptions: &[StreamSubscription],
 ) -> Result<(), Invalid> {
     limit::count(key, subscriptions.len())?;
-    subscriptions
-        .iter()
-        .try_for_each(|one| limit::number(key, one.stream_id, 1, "streamId must be at least 1"))
+    subscriptions.iter().try_for_each(|one| {
+        limit::number(key, one.stream_id, 1, "streamId must be at least 1")?;
+        let track = one.stream_track_id.as_deref().unwrap_or_default();
+        limit::text_range(key, track, 0, 128, "streamTrackId must have at most 128 characters")
+    })
 }
 
 impl Call for StreamList {
@@ -265,6 +267,10 @@ impl Call for StreamGetTurnCredentials {
 impl Call for StreamUnpublish {
     const METHOD: &'static str = "stream.streamUnpublish";
     type Answer = Done;
+
+    fn validate(&self) -> Result<(), Invalid> {
+        limit::session_id(self.session_id)
+    }
 }
 
 impl Call for StreamsSubscribeToRemote {

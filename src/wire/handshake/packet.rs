@@ -10,10 +10,12 @@ use super::HandshakeError;
 use crate::crypto::key::PublicKey;
 use crate::crypto::sign::SIGNATURE_BYTES;
 use crate::model::Timestamp;
+use crate::wire::msgpack;
 use crate::wire::pson;
 use crate::wire::pson::Dictionary;
 use crate::wire::pson::Limits;
 use crate::wire::pson::Value;
+use crate::wire::record::Encoding;
 
 /// What official clients call themselves.
 pub const AGENT: &str = "privmx-rpc-cpp";
@@ -114,9 +116,12 @@ pub(super) fn encode_ticket_request(count: i64) -> Vec<u8> {
 
 impl ClientPacket {
     /// Reads a packet; the error is the text of the ALERT.
-    pub(super) fn decode(bytes: &[u8]) -> Result<Self, &'static str> {
-        let value = pson::decode_with(bytes, Dictionary::Static, Limits::HANDSHAKE)
-            .map_err(|_| INVALID_PSON)?;
+    pub(super) fn decode(bytes: &[u8], encoding: Encoding) -> Result<Self, &'static str> {
+        let value = match encoding {
+            Encoding::Pson => pson::decode_with(bytes, Dictionary::Static, Limits::HANDSHAKE),
+            Encoding::MessagePack => msgpack::decode_with(bytes, Limits::HANDSHAKE),
+        };
+        let value = value.map_err(|_| INVALID_PSON)?;
         let Value::Object(members) = value else { return Err(INVALID_PARAMS) };
         let mut fields = Fields(members);
         let kind = fields.text("type", 1, 32)?.ok_or(INVALID_PARAMS)?;
@@ -250,7 +255,7 @@ pub struct ChallengeSignature {
 }
 
 impl ServerReply {
-    pub(super) fn encode(&self) -> Vec<u8> {
+    pub(super) fn to_value(&self) -> Value {
         let config = Value::object([
             ("requestChunkSize", Value::Int(self.request_chunk_size)),
             ("serverVersion", Value::text(&self.server_version)),
@@ -270,7 +275,7 @@ impl ServerReply {
             let signature = Value::object([("challenge", challenge), ("timestamp", timestamp)]);
             members.push(("signature", signature));
         }
-        pson::encode(&Value::object(members), Dictionary::Static)
+        Value::object(members)
     }
 
     fn decode(value: &Value, of_user: bool) -> Result<Self, HandshakeError> {
@@ -338,12 +343,11 @@ impl ServerPacket {
     }
 }
 
-pub(super) fn encode_tickets(ids: &[Vec<u8>], ttl_s: i64) -> Vec<u8> {
+pub(super) fn tickets(ids: &[Vec<u8>], ttl_s: i64) -> Value {
     let tickets = ids.iter().map(|id| Value::Binary(id.clone())).collect();
-    let packet = Value::object([
+    Value::object([
         ("type", Value::text("ticket_response")),
         ("tickets", Value::Array(tickets)),
         ("ttl", Value::Int(ttl_s)),
-    ]);
-    pson::encode(&packet, Dictionary::Static)
+    ])
 }

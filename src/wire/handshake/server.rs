@@ -21,8 +21,12 @@ use crate::crypto::key::PrivateKey;
 use crate::crypto::key::PublicKey;
 use crate::crypto::sign;
 use crate::model::Timestamp;
+use crate::wire::msgpack;
+use crate::wire::pson;
 use crate::wire::pson::Dictionary;
+use crate::wire::pson::Value;
 use crate::wire::record::ContentType;
+use crate::wire::record::Encoding;
 use crate::wire::record::Frame;
 use crate::wire::record::KeyBlock;
 use crate::wire::record::RecordError;
@@ -135,7 +139,7 @@ impl ServerExchange {
     #[must_use]
     pub fn new(message: Vec<u8>) -> Self {
         Self {
-            reader: RecordReader::new(message),
+            reader: RecordReader::of_any_encoding(message),
             writer: RecordWriter::default(),
             read_keys: None,
             session: false,
@@ -169,6 +173,8 @@ impl ServerExchange {
                 }
             };
             self.first = false;
+            // The answer is in what the question was in.
+            self.writer.set_encoding(self.reader.encoding());
             if let Some(step) = self.handle(&frame) {
                 return Ok(step);
             }
@@ -193,20 +199,22 @@ impl ServerExchange {
                 }
                 None
             }
-            ContentType::Handshake => match ClientPacket::decode(&frame.payload) {
+            ContentType::Handshake => match ClientPacket::decode(&frame.payload, self.encoding()) {
                 Ok(packet) => self.handle_packet(packet),
                 Err(text) => {
                     self.alert(text);
                     None
                 }
             },
-            ContentType::ApplicationData => match Request::decode(&frame.payload) {
-                Ok(request) => self.handle_request(request),
-                Err(error) => {
-                    self.alert(&error.alert_text());
-                    None
+            ContentType::ApplicationData => {
+                match Request::decode_from(&frame.payload, self.encoding()) {
+                    Ok(request) => self.handle_request(request),
+                    Err(error) => {
+                        self.alert(&error.alert_text());
+                        None
+                    }
                 }
-            },
+            }
         }
     }
 
@@ -281,7 +289,8 @@ impl ServerExchange {
         let ephemeral = PrivateKey::generate(rng);
         let reply = identity.reply(&login, ephemeral.public_key(), now);
         // The reply goes out whatever the checks say, as the official bridge does it.
-        self.writer.write(ContentType::Handshake, &reply.encode());
+        let reply = self.encoded(&reply.to_value());
+        self.writer.write(ContentType::Handshake, &reply);
         if let Err(text) = check_login(&login, facts, now) {
             return Err(self.refuse(text));
         }
@@ -312,7 +321,7 @@ impl ServerExchange {
     pub fn answer_tickets(&mut self, ids: &[Vec<u8>], ttl_s: i64) {
         match self.open.take() {
             Some(Question::Tickets) => {
-                let packet = packet::encode_tickets(ids, ttl_s);
+                let packet = self.encoded(&packet::tickets(ids, ttl_s));
                 self.writer.write(ContentType::Handshake, &packet);
             }
             _ => self.alert(INTERNAL),
@@ -348,6 +357,19 @@ impl ServerExchange {
         self.writer.into_bytes()
     }
 
+    /// What the client writes its messages in.
+    #[must_use]
+    pub fn encoding(&self) -> Encoding {
+        self.reader.encoding()
+    }
+
+    fn encoded(&self, value: &Value) -> Vec<u8> {
+        match self.encoding() {
+            Encoding::Pson => pson::encode(value, Dictionary::Static),
+            Encoding::MessagePack => msgpack::encode(value),
+        }
+    }
+
     fn begin_session(&mut self, keys: KeyBlock) {
         self.writer.change_cipher(keys.server);
         self.read_keys = Some(keys.client);
@@ -360,7 +382,7 @@ impl ServerExchange {
     }
 
     fn write_response(&mut self, response: &Response) {
-        let payload = response.encode(Dictionary::Static);
+        let payload = self.encoded(&response.to_value());
         self.writer.write(ContentType::ApplicationData, &payload);
     }
 }

@@ -40,6 +40,26 @@ pub fn encode_json(value: &Json, dictionary: Dictionary) -> Vec<u8> {
     encode(&Value::from(value), dictionary)
 }
 
+/// The bytes of one member of an object, for [`object_of`].
+#[must_use]
+pub fn encode_member(key: &str, value: &Value, dictionary: Dictionary) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_text(&mut out, key, dictionary);
+    put_value(&mut out, value, dictionary);
+    out
+}
+
+/// An object of `count` members that are encoded already.
+#[must_use]
+pub fn object_of(count: usize, members: &[&[u8]]) -> Vec<u8> {
+    let mut out = vec![OBJECT];
+    put_length(&mut out, count);
+    for member in members {
+        out.extend_from_slice(member);
+    }
+    out
+}
+
 fn put_value(out: &mut Vec<u8>, value: &Value, dictionary: Dictionary) {
     match value {
         Value::Null => out.push(NULL),

@@ -16,5 +16,7 @@ pub use decode::decode_with;
 pub use dictionary::Dictionary;
 pub use encode::encode;
 pub use encode::encode_json;
+pub use encode::encode_member;
+pub use encode::object_of;
 pub use error::PsonError;
 pub use value::Value;

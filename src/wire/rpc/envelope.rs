@@ -6,10 +6,13 @@ use serde_json::Map;
 use serde_json::Value as Json;
 
 use super::code;
+use crate::wire::msgpack;
 use crate::wire::pson;
 use crate::wire::pson::Dictionary;
+use crate::wire::pson::Limits;
 use crate::wire::pson::PsonError;
 use crate::wire::pson::Value;
+use crate::wire::record::Encoding;
 
 /// The longest method name that is looked at.
 const METHOD_MAX: usize = 256;
@@ -108,7 +111,16 @@ impl Request {
     ///
     /// [`EnvelopeError`]; its [`EnvelopeError::alert_text`] is what the client is told.
     pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        let mut members = object(bytes, "id")?;
+        Self::decode_from(bytes, Encoding::Pson)
+    }
+
+    /// The same for a client that may write something else.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode).
+    pub fn decode_from(bytes: &[u8], encoding: Encoding) -> Result<Self, EnvelopeError> {
+        let mut members = object(bytes, encoding, "id")?;
         let id = members.remove("id").filter(|id| !id.is_null());
         let id = id.ok_or(EnvelopeError::Field("id"))?;
         let method = members.remove("method");
@@ -129,6 +141,12 @@ impl Response {
     /// As the server writes it, with the words of `dictionary` abbreviated.
     #[must_use]
     pub fn encode(&self, dictionary: Dictionary) -> Vec<u8> {
+        pson::encode(&self.to_value(), dictionary)
+    }
+
+    /// The envelope, to be encoded.
+    #[must_use]
+    pub fn to_value(&self) -> Value {
         let mut members = vec![("id", Value::from(&self.id)), ("jsonrpc", Value::text("2.0"))];
         match &self.result {
             Ok(result) => members.push(("result", Value::from(result))),
@@ -137,7 +155,7 @@ impl Response {
                 members.push(("result", Value::Null));
             }
         }
-        pson::encode(&Value::object(members), dictionary)
+        Value::object(members)
     }
 
     /// Reads an answer of a server.
@@ -146,7 +164,7 @@ impl Response {
     ///
     /// [`EnvelopeError`] if it is neither a result nor an error.
     pub fn decode(bytes: &[u8]) -> Result<Self, EnvelopeError> {
-        let mut members = object(bytes, "result")?;
+        let mut members = object(bytes, Encoding::Pson, "result")?;
         let id = members.remove("id").unwrap_or(Json::Null);
         if let Some(error) = members.remove("error").filter(|error| !error.is_null()) {
             let error = RpcError::from_json(error).ok_or(EnvelopeError::Field("error"))?;
@@ -208,8 +226,16 @@ impl RpcError {
 }
 
 /// The members of the object that `bytes` are; `field` is what is missing if they are none.
-fn object(bytes: &[u8], field: &'static str) -> Result<Map<String, Json>, EnvelopeError> {
-    match pson::decode(bytes, Dictionary::Static)?.to_json()? {
+fn object(
+    bytes: &[u8],
+    encoding: Encoding,
+    field: &'static str,
+) -> Result<Map<String, Json>, EnvelopeError> {
+    let value = match encoding {
+        Encoding::Pson => pson::decode(bytes, Dictionary::Static)?,
+        Encoding::MessagePack => msgpack::decode_with(bytes, Limits::FRAME)?,
+    };
+    match value.to_json()? {
         Json::Object(members) => Ok(members),
         _ => Err(EnvelopeError::Field(field)),
     }

@@ -21,7 +21,7 @@ fn here(room: &str) -> Value {
 }
 
 /// Subscribes like a client of 2.42.
-async fn as_a(client: &mut Client, world: &World) {
+pub async fn as_a(client: &mut Client, world: &World) {
     client.connect(&world.bridge).await;
     let context = &world.context;
     let mut channels = vec!["streamroom/internal".to_owned()];
@@ -36,12 +36,12 @@ async fn as_a(client: &mut Client, world: &World) {
 }
 
 /// Subscribes to everything, like our own client.
-async fn as_b(client: &mut Client, world: &World) {
+pub async fn as_b(client: &mut Client, world: &World) {
     client.connect(&world.bridge).await;
     client.subscribe(&["streamroom", "streamroom/internal", "streamroom/internal/reoffer"]).await;
 }
 
-async fn publish(client: &mut Client, room: &str) -> (Publisher, Value) {
+pub async fn publish(client: &mut Client, room: &str) -> (Publisher, Value) {
     let publisher = Publisher::new(&peer()).unwrap();
     publisher.add_audio_track().await.unwrap();
     let offer = json!({"type": "offer", "sdp": publisher.create_offer().await.unwrap()});

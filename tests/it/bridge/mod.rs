@@ -2,12 +2,18 @@
 
 mod backup;
 mod defect;
+mod error;
+mod event;
 mod limit;
 mod login;
 mod malformed;
 mod management;
+mod management_socket;
 mod media;
 mod recording;
+mod message_pack;
+mod method;
+mod policy;
 mod room;
 mod secrecy;
 mod sfu;

@@ -75,6 +75,11 @@ answers! {
         /// All of them.
         list: Vec<ApiKey>,
     }
+    /// The answer to [`GetApiKey`](super::GetApiKey).
+    ApiKeyAnswer {
+        /// The API key.
+        api_key: ApiKey,
+    }
     /// An API key without its secret.
     ApiKey {
         /// Its id.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use super::ApiKeyAnswer;
 use super::ApiKeyCreated;
 use super::ApiKeys;
 use super::ContextCreated;
@@ -32,6 +33,11 @@ use crate::wire::dto::call::present;
 use crate::wire::dto::limit;
 use crate::wire::dto::list::list_call;
 use crate::wire::dto::stream_room::StreamRoomsDeleted;
+
+/// Keys that one invitation may admit.
+const USES_MAX: i64 = 10_000;
+/// Characters of a name that an invited person may choose.
+const NAME_MAX: usize = 64;
 
 macro_rules! management {
     ($(
@@ -95,6 +101,45 @@ management! {
     }
     /// All API keys.
     ListApiKeys = "manager/listApiKeys" -> ApiKeys {}
+    /// One API key.
+    GetApiKey = "manager/getApiKey" -> ApiKeyAnswer {
+        /// Its id.
+        id: String,
+    }
+    /// Changes what is given of an API key.
+    UpdateApiKey = "manager/updateApiKey" -> Done {
+        /// Its id.
+        id: String,
+        /// A name for people.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// What it may do.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        scope: Option<Vec<String>>,
+        /// Whether it works.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        enabled: Option<bool>,
+    }
+    /// Ends an API key.
+    DeleteApiKey = "manager/deleteApiKey" -> Done {
+        /// Its id.
+        id: String,
+    }
+    /// Authorises the management socket that it is called on.
+    BindAccessToken = "manager/bindAccessToken" -> Done {
+        /// What [`Auth`] returned.
+        access_token: String,
+    }
+    /// Asks for the events of a management socket.
+    SubscribeToManagement = "manager/subscribeToChannel" -> Done {
+        /// Such as `stream`.
+        channels: Vec<String>,
+    }
+    /// Asks for them no longer.
+    UnsubscribeFromManagement = "manager/unsubscribeFromChannel" -> Done {
+        /// Such as `stream`.
+        channels: Vec<String>,
+    }
     /// Exchanges an API key or a refresh token for an access token.
     Auth = "manager/auth" -> Tokens {
         /// `api_key_credentials` or `refresh_token`.
@@ -122,6 +167,18 @@ management! {
         /// The solution.
         id: String,
     }
+    /// Renames a solution.
+    UpdateSolution = "solution/updateSolution" -> Done {
+        /// The solution.
+        id: String,
+        /// A name for people.
+        name: String,
+    }
+    /// Deletes a solution that has no contexts.
+    DeleteSolution = "solution/deleteSolution" -> Done {
+        /// The solution.
+        id: String,
+    }
     /// All solutions.
     ListSolutions = "solution/listSolutions" -> Solutions {}
     /// Makes a context in a solution.
@@ -142,6 +199,42 @@ management! {
     GetContext = "context/getContext" -> ManagedContextAnswer {
         /// The context.
         context_id: String,
+    }
+    /// Changes what is given of a context.
+    UpdateContext = "context/updateContext" -> Done {
+        /// The context.
+        context_id: String,
+        /// A name for people.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// What it is for.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        description: Option<String>,
+        /// `private` or `public`.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        scope: Option<String>,
+        /// Policies of its containers.
+        #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+        policy: Option<serde_json::Map<String, Json>>,
+    }
+    /// Deletes a context with all its rooms.
+    DeleteContext = "context/deleteContext" -> Done {
+        /// The context.
+        context_id: String,
+    }
+    /// Lets the users of a public context see it through another solution, too.
+    AddSolutionToContext = "context/addSolutionToContext" -> Done {
+        /// The context.
+        context_id: String,
+        /// The other solution.
+        solution_id: String,
+    }
+    /// Ends that.
+    RemoveSolutionFromContext = "context/removeSolutionFromContext" -> Done {
+        /// The context.
+        context_id: String,
+        /// The other solution.
+        solution_id: String,
     }
     /// Makes a key a user of a context.
     AddUserToContext = "context/addUserToContext" -> Done {
@@ -251,14 +344,24 @@ management! {
 
 list_call! {
     /// `context/listContexts`.
-    ListContexts = "context/listContexts" -> ManagedContexts, sort by String;
+    ListContexts = "context/listContexts" -> ManagedContexts;
     {}
     check |_call| Ok(())
 }
 
 list_call! {
+    /// `context/listContextsOfSolution`: those that a solution owns or was given a share in.
+    ListContextsOfSolution = "context/listContextsOfSolution" -> ManagedContexts;
+    {
+        /// The solution.
+        solution_id: String,
+    }
+    check |call| limit::id("solutionId", &call.solution_id)
+}
+
+list_call! {
     /// `context/listUsersFromContext`.
-    ListUsersFromContext = "context/listUsersFromContext" -> ManagedUsers, sort by String;
+    ListUsersFromContext = "context/listUsersFromContext" -> ManagedUsers;
     {
         /// The context.
         context_id: String,
@@ -268,17 +371,101 @@ list_call! {
 
 impl Check for Versions {}
 
-impl Check for CreateFirstApiKey {}
-
-impl Check for CreateApiKey {}
-
 impl Check for ListApiKeys {}
 
-impl Check for Auth {}
-
-impl Check for CreateSolution {}
-
 impl Check for ListSolutions {}
+
+impl Check for CreateFirstApiKey {
+    fn check(&self) -> Result<(), Invalid> {
+        limit::some_text("initializationToken", &self.initialization_token)?;
+        limit::some_text("name", &self.name)?;
+        self.public_key.as_ref().map_or(Ok(()), |key| limit::some_text("publicKey", key))
+    }
+}
+
+impl Check for CreateApiKey {
+    fn check(&self) -> Result<(), Invalid> {
+        limit::some_text("name", &self.name)?;
+        limit::scope("scope", &self.scope)?;
+        self.public_key.as_ref().map_or(Ok(()), |key| limit::some_text("publicKey", key))
+    }
+}
+
+impl Check for GetApiKey {
+    fn check(&self) -> Result<(), Invalid> {
+        limit::id("id", &self.id)
+    }
+}
+
+impl Check for UpdateApiKey {
+    fn check(&self) -> Result<(), Invalid> {
+        limit::id("id", &self.id)?;
+        self.name.as_ref().map_or(Ok(()), |name| limit::some_text("name", name))?;
+        self.scope.as_ref().map_or(Ok(()), |scope| limit::scope("scope", scope))
+    }
+}
+
+impl Check for DeleteApiKey {
+    fn check(&self) -> Result<(), Invalid> {
+        limit::id("id", &self.id)
+    }
+}
+
+impl Check for BindAccessToken {
+    fn check(&self) -> Result<(), Invalid> {
+        limit::some_text("accessToken", &self.access_token)
+    }
+}
+
+impl Check for SubscribeToManagement {
+    fn check(&self) -> Result<(), Invalid> {
+        limit::management_channels("channels", &self.channels)
+    }
+}
+
+impl Check for UnsubscribeFromManagement {
+    fn check(&self) -> Result<(), Invalid> {
+        limit::management_channels("channels", &self.channels)
+    }
+}
+
+impl Check for Auth {
+    /// Each way has its own parameters, and takes no others.
+    fn check(&self) -> Result<(), Invalid> {
+        let credentials = match self.grant_type.as_str() {
+            "api_key_credentials" => true,
+            "refresh_token" => false,
+            _ => {
+                let rule = "must be api_key_credentials or refresh_token";
+                return Err(Invalid { key: "grantType", rule });
+            }
+        };
+        let texts = [
+            ("apiKeyId", &self.api_key_id, credentials),
+            ("apiKeySecret", &self.api_key_secret, credentials),
+            ("refreshToken", &self.refresh_token, !credentials),
+        ];
+        for (key, text, wanted) in texts {
+            match (text, wanted) {
+                (Some(text), true) => limit::some_text(key, text)?,
+                (None, true) => return Err(Invalid { key, rule: "missing parameter" }),
+                (Some(_), false) => return Err(Invalid { key, rule: "unexpected parameter" }),
+                (None, false) => {}
+            }
+        }
+        match &self.scope {
+            Some(_) if !credentials => Err(Invalid { key: "scope", rule: "unexpected parameter" }),
+            Some(scope) => limit::scope("scope", scope),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Check for CreateSolution {
+    fn check(&self) -> Result<(), Invalid> {
+        limit::text("name", &self.name)
+    }
+}
 
 impl Check for GetSolution {
     fn check(&self) -> Result<(), Invalid> {
@@ -286,53 +473,82 @@ impl Check for GetSolution {
     }
 }
 
-impl Check for CreateContext {
+impl Check for UpdateSolution {
     fn check(&self) -> Result<(), Invalid> {
-        limit::id("solution", &self.solution)?;
-        let known = matches!(self.scope.as_str(), "private" | "public");
-        let rule = "must be private or public";
-        if known { Ok(()) } else { Err(Invalid { key: "scope", rule }) }
+        limit::id("id", &self.id)?;
+        limit::text("name", &self.name)
     }
 }
 
-impl Check for GetContext {
+impl Check for DeleteSolution {
     fn check(&self) -> Result<(), Invalid> {
-        limit::id("contextId", &self.context_id)
+        limit::id("id", &self.id)
+    }
+}
+
+fn context_scope(scope: &str) -> Result<(), Invalid> {
+    let rule = "must be private or public";
+    if matches!(scope, "private" | "public") { Ok(()) } else { Err(Invalid { key: "scope", rule }) }
+}
+
+impl Check for CreateContext {
+    fn check(&self) -> Result<(), Invalid> {
+        limit::id("solution", &self.solution)?;
+        limit::text("name", &self.name)?;
+        limit::text("description", &self.description)?;
+        context_scope(&self.scope)
+    }
+}
+
+impl Check for UpdateContext {
+    fn check(&self) -> Result<(), Invalid> {
+        limit::id("contextId", &self.context_id)?;
+        self.name.as_ref().map_or(Ok(()), |name| limit::text("name", name))?;
+        self.description.as_ref().map_or(Ok(()), |text| limit::text("description", text))?;
+        self.scope.as_deref().map_or(Ok(()), context_scope)
     }
 }
 
 impl Check for AddUserToContext {
     fn check(&self) -> Result<(), Invalid> {
         limit::id("contextId", &self.context_id)?;
-        limit::id("userId", &self.user_id)
-    }
-}
-
-impl Check for RemoveUserFromContext {
-    fn check(&self) -> Result<(), Invalid> {
-        limit::id("contextId", &self.context_id)?;
-        limit::id("userId", &self.user_id)
+        limit::id("userId", &self.user_id)?;
+        limit::id("userPubKey", &self.user_pub_key)?;
+        self.acl.as_ref().map_or(Ok(()), |acl| limit::acl("acl", acl))
     }
 }
 
 impl Check for SetUserAcl {
     fn check(&self) -> Result<(), Invalid> {
         limit::id("contextId", &self.context_id)?;
-        limit::id("userId", &self.user_id)
+        limit::id("userId", &self.user_id)?;
+        limit::acl("acl", &self.acl)
     }
 }
 
-impl Check for GetUserFromContext {
-    fn check(&self) -> Result<(), Invalid> {
-        limit::id("contextId", &self.context_id)?;
-        limit::id("userId", &self.user_id)
-    }
+/// Calls whose parameters are ids and nothing else.
+macro_rules! ids {
+    ($($name:ident { $($key:literal: $field:ident),* })*) => {$(
+        impl Check for $name {
+            fn check(&self) -> Result<(), Invalid> {
+                $(limit::id($key, &self.$field)?;)*
+                Ok(())
+            }
+        }
+    )*};
 }
 
-impl Check for GetStreamRoom {
-    fn check(&self) -> Result<(), Invalid> {
-        limit::id("streamRoomId", &self.stream_room_id)
-    }
+ids! {
+    GetContext { "contextId": context_id }
+    DeleteContext { "contextId": context_id }
+    AddSolutionToContext { "contextId": context_id, "solutionId": solution_id }
+    RemoveSolutionFromContext { "contextId": context_id, "solutionId": solution_id }
+    RemoveUserFromContext { "contextId": context_id, "userId": user_id }
+    GetUserFromContext { "contextId": context_id, "userId": user_id }
+    GetStreamRoom { "streamRoomId": stream_room_id }
+    DeleteStreamRoom { "streamRoomId": stream_room_id }
+    ListInvites { "contextId": context_id }
+    RevokeInvite { "inviteId": invite_id }
 }
 
 impl Check for ListStreamRooms {
@@ -340,12 +556,6 @@ impl Check for ListStreamRooms {
         limit::id("contextId", &self.context_id)?;
         limit::optional_id("from", self.from.as_deref())?;
         limit::page(self.limit)
-    }
-}
-
-impl Check for DeleteStreamRoom {
-    fn check(&self) -> Result<(), Invalid> {
-        limit::id("streamRoomId", &self.stream_room_id)
     }
 }
 
@@ -365,27 +575,24 @@ impl Check for CreateInvite {
         if !self.token_hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(Invalid { key: "tokenHash", rule: hex });
         }
-        limit::number("maxUses", self.max_uses, 1, "must be at least 1")
-    }
-}
-
-impl Check for ListInvites {
-    fn check(&self) -> Result<(), Invalid> {
-        limit::id("contextId", &self.context_id)
-    }
-}
-
-impl Check for RevokeInvite {
-    fn check(&self) -> Result<(), Invalid> {
-        limit::id("inviteId", &self.invite_id)
+        limit::number("expires", self.expires, 0, "must not be negative")?;
+        if !(1..=USES_MAX).contains(&self.max_uses) {
+            return Err(Invalid { key: "maxUses", rule: "must be 1 to 10000" });
+        }
+        self.acl.as_ref().map_or(Ok(()), |acl| limit::acl("acl", acl))
     }
 }
 
 impl Check for RedeemInvite {
     fn check(&self) -> Result<(), Invalid> {
         limit::id("inviteId", &self.invite_id)?;
-        limit::id("name", &self.name)?;
+        let name = "must have 1 to 64 characters";
+        if !(1..=NAME_MAX).contains(&self.name.chars().count()) {
+            return Err(Invalid { key: "name", rule: name });
+        }
+        limit::id("userPubKey", &self.user_pub_key)?;
         limit::id("nonce", &self.nonce)?;
+        limit::number("timestamp", self.timestamp, 0, "must not be negative")?;
         limit::key_text("proof", &self.proof)
     }
 }

@@ -9,7 +9,7 @@ use crate::wire::dto::call::present;
 use crate::wire::dto::limit;
 
 /// Policies that a client sets. Entries that only a context may have are known here so that
-/// a service can refuse them by name.
+/// they can be refused by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct PolicyParams {
@@ -87,7 +87,11 @@ impl PolicyParams {
             &self.owner_can_be_removed_from_managers,
             &self.can_overwrite_context_policy,
         ];
-        entries.iter().try_for_each(|entry| limit::policy_entry("policy", entry.as_deref()))
+        entries.iter().try_for_each(|entry| limit::policy_entry("policy", entry.as_deref()))?;
+        match self.context_only() {
+            Some(key) => Err(Invalid { key, rule: "can be set for a context only" }),
+            None => Ok(()),
+        }
     }
 
     /// The first entry that only a context may have, if one is set (streams.md 6.2).

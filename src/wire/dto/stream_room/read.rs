@@ -11,7 +11,6 @@ use crate::wire::dto::Done;
 use crate::wire::dto::Invalid;
 use crate::wire::dto::ListParams;
 use crate::wire::dto::Scope;
-use crate::wire::dto::SortBy;
 use crate::wire::dto::call::present;
 use crate::wire::dto::limit;
 use crate::wire::dto::list::list_call;
@@ -42,7 +41,7 @@ pub struct StreamRoomAnswer {
 
 list_call! {
     /// `stream.streamRoomList`: the caller's rooms of a context.
-    StreamRoomList = "stream.streamRoomList" -> StreamRooms, sort by SortBy;
+    StreamRoomList = "stream.streamRoomList" -> StreamRooms;
     {
         /// The context.
         context_id: String,
@@ -66,7 +65,7 @@ list_call! {
 
 list_call! {
     /// `stream.streamRoomListAll`: every room of a context.
-    StreamRoomListAll = "stream.streamRoomListAll" -> StreamRooms, sort by SortBy;
+    StreamRoomListAll = "stream.streamRoomListAll" -> StreamRooms;
     {
         /// The context.
         context_id: String,
