@@ -1,0 +1,127 @@
+//! The signalling of Streams on top of Janus, as the official bridge does it: the requests of
+//! streams.md §10.1 and nothing else.
+
+use serde_json::Value;
+use serde_json::json;
+
+use crate::janus::Handle;
+use crate::janus::Janus;
+use crate::janus::Link;
+use crate::janus::Outcome;
+
+/// Makes a room and answers its number.
+pub async fn create(janus: &Janus) -> u64 {
+    let mut link = janus.connect().await;
+    let admin = link.attach().await;
+    let body = json!({
+        "request": "create", "permanent": false, "publishers": 50, "bitrate": 512_000,
+        "bitrate_cap": false,
+    });
+    link.ask(admin, body, None).await.data["room"].as_u64().unwrap()
+}
+
+/// A joined client as the bridge sees it: its two media sessions.
+pub struct Seat {
+    link: Link,
+    room: u64,
+    publisher: Handle,
+    subscriber: Option<Handle>,
+    name: String,
+    /// The publisher id, which is the stream id.
+    pub stream: i64,
+}
+
+impl Seat {
+    /// `streamRoomJoin`.
+    pub async fn join(janus: &Janus, room: u64, name: &str) -> Self {
+        let mut link = janus.connect().await;
+        let publisher = link.attach().await;
+        let body = json!({ "request": "join", "ptype": "publisher", "room": room, "display": name });
+        let joined = link.ask(publisher, body, None).await;
+        let stream = joined.data["id"].as_i64().unwrap();
+        Self { link, room, publisher, subscriber: None, name: name.to_owned(), stream }
+    }
+
+    /// `streamPublish`: the answer, and the ids of the tracks as Janus lists them.
+    pub async fn publish(&mut self, offer: &str) -> (String, Vec<Value>) {
+        let body = json!({
+            "request": "publish", "e2ee": true, "display": self.name, "data": true
+        });
+        self.offer(body, offer).await
+    }
+
+    /// `streamUpdate`.
+    pub async fn update(&mut self, offer: &str) -> (String, Vec<Value>) {
+        self.offer(json!({ "request": "configure" }), offer).await
+    }
+
+    async fn offer(&mut self, body: Value, offer: &str) -> (String, Vec<Value>) {
+        let jsep = json!({ "type": "offer", "sdp": offer });
+        let outcome = self.link.ask(self.publisher, body, Some(jsep)).await;
+        let tracks = outcome.data["streams"].as_array().cloned().unwrap_or_default();
+        (outcome.sdp.expect("an answer"), tracks)
+    }
+
+    /// `streamUnpublish`.
+    pub async fn unpublish(&mut self) {
+        self.link.ask(self.publisher, json!({ "request": "unpublish" }), None).await;
+    }
+
+    /// `streamsSubscribeToRemote`, `streamsModifyRemoteSubscriptions` and
+    /// `streamsUnsubscribeFromRemote`: the offer, if there is one.
+    pub async fn modify(&mut self, add: &[Value], remove: &[Value]) -> Option<String> {
+        let (handle, body) = match (self.subscriber, add.is_empty(), remove.is_empty()) {
+            (None, _, _) => {
+                let handle = *self.subscriber.insert(self.link.attach().await);
+                let body = json!({
+                    "request": "join", "ptype": "subscriber", "room": self.room, "data": true,
+                    "use_msid": true, "streams": add,
+                });
+                (handle, body)
+            }
+            (Some(handle), false, true) => {
+                (handle, json!({ "request": "subscribe", "streams": add }))
+            }
+            (Some(handle), true, _) => {
+                (handle, json!({ "request": "unsubscribe", "streams": remove }))
+            }
+            (Some(handle), false, false) => {
+                (handle, json!({ "request": "update", "subscribe": add, "unsubscribe": remove }))
+            }
+        };
+        self.link.ask(handle, body, None).await.sdp
+    }
+
+    /// `streamAcceptOffer`.
+    pub async fn accept(&mut self, answer: &str) {
+        let jsep = json!({ "type": "answer", "sdp": answer });
+        let handle = self.subscriber.expect("subscribed");
+        self.link.ask(handle, json!({ "request": "start" }), Some(jsep)).await;
+    }
+
+    /// The next offer that Janus makes by itself.
+    pub async fn reoffer(&mut self) -> String {
+        let handle = self.subscriber.expect("subscribed");
+        let has_offer = |outcome: &Outcome| outcome.sdp.is_some();
+        self.link.event("a re-offer", handle, has_offer).await.sdp.unwrap()
+    }
+
+    /// Waits until Janus lists `stream` among those that publish.
+    pub async fn sees(&mut self, stream: i64) {
+        let publishes = |outcome: &Outcome| {
+            let list = outcome.data["publishers"].as_array();
+            list.is_some_and(|list| list.iter().any(|publisher| publisher["id"] == stream))
+        };
+        self.link.event("a publisher", self.publisher, publishes).await;
+    }
+}
+
+/// A subscription to a whole stream.
+pub fn whole(stream: i64) -> Value {
+    json!({ "feed": stream })
+}
+
+/// A subscription to one track.
+pub fn track(stream: i64, mid: &str) -> Value {
+    json!({ "feed": stream, "mid": mid })
+}
