@@ -67,11 +67,15 @@ async fn tracks_come_and_go_and_lines_are_reused_through_janus() {
     ben.hear(&second).await.is_tone("second track", SECOND);
     ben.hear(&first).await.is_tone("first track beside it", ANA);
 
-    // The first goes; whoever subscribed is told.
+    // The first goes. Janus tells the room; Debian's 1.1 makes no offer for those who had
+    // subscribed (later ones do), so they unsubscribe, as a client may anyway.
     let sink = ana_talks.stop().await;
+    let gone = ana.publisher.track_id(&sink).await.unwrap().unwrap();
     ana.publisher.remove_track(&sink).await.unwrap();
-    ana.update().await;
-    let offer = ben.follow().await;
+    let tracks = ana.update().await;
+    let listed = tracks.iter().find(|track| track["mid"] == gone.as_str()).unwrap();
+    assert_eq!(listed["disabled"], true, "{listed}");
+    let offer = ben.modify(&[], &[track(ana.stream(), gone.as_str())]).await.expect("an offer");
     assert!(offer.contains("a=inactive"), "{offer}");
     ben.line_ends(&first).await;
     ben.hear(&second).await.is_tone("second track alone", SECOND);
@@ -87,7 +91,9 @@ async fn tracks_come_and_go_and_lines_are_reused_through_janus() {
     // Unsubscribing brings an offer, too, and it must be answered for the next to come.
     ben.modify(&[], &[whole(cat.stream())]).await.expect("an offer");
     ben.line_ends(&reused).await;
-    ben.modify(&[whole(cat.stream())], &[track(ana.stream(), mid.as_str())]).await.expect("an offer");
+    ben.modify(&[whole(cat.stream())], &[track(ana.stream(), mid.as_str())])
+        .await
+        .expect("an offer");
     ben.line_ends(&second).await;
     let back = ben.line_of(cat.stream()).await;
     ben.hear(&back).await.is_tone("subscribed again", CAT);
@@ -119,7 +125,6 @@ async fn publishers_leave_return_and_change_their_path_through_janus() {
     ben.line_ends(&line).await;
     ben.packets(&line);
     let ana_talks = ana.publish_again(SECOND).await;
-    ben.seat.sees(ana.stream()).await;
     ben.modify(&[whole(ana.stream())], &[]).await.expect("an offer");
     let again = ben.line_of(ana.stream()).await;
     ben.hear(&again).await.is_tone("published again", SECOND);

@@ -32,7 +32,7 @@ const UNWANTED_TRANSPORTS: &str = "libjanus_http.so,libjanus_mqtt.so,libjanus_na
 
 /// A running Janus.
 pub struct Janus {
-    pub server: Server,
+    _server: Server,
     port: u16,
     _folder: TempDir,
 }
@@ -61,13 +61,12 @@ impl Janus {
         let mut command = Command::new("janus");
         command.arg("--configs-folder").arg(folder.path()).arg("--log-stdout");
         let server = Server::start(command, "WebSockets transport plugin initialized")?;
-        Some(Self { server, port, _folder: folder })
+        Some(Self { _server: server, port, _folder: folder })
     }
 
     /// A connection of one client, as the bridge makes one.
     pub async fn connect(&self) -> Link {
-        let mut request =
-            format!("ws://127.0.0.1:{}", self.port).into_client_request().unwrap();
+        let mut request = format!("ws://127.0.0.1:{}", self.port).into_client_request().unwrap();
         let protocol = "janus-protocol".parse().unwrap();
         request.headers_mut().insert("Sec-WebSocket-Protocol", protocol);
         let (socket, _) = connect_async(request).await.unwrap();
@@ -112,32 +111,39 @@ impl Link {
 
     /// Asks the VideoRoom for something and waits for the outcome; it must not be an error.
     pub async fn ask(&mut self, handle: Handle, body: Value, jsep: Option<Value>) -> Outcome {
-        let outcome = self.try_ask(handle, body.clone(), jsep).await;
-        assert!(outcome.data.get("error").is_none(), "{body} led to {}", outcome.data);
-        outcome
-    }
-
-    /// The same, where an error is an outcome, too.
-    pub async fn try_ask(&mut self, handle: Handle, body: Value, jsep: Option<Value>) -> Outcome {
         let mut message = json!({
             "janus": "message",
             "session_id": handle.session,
             "handle_id": handle.sender,
             "body": body,
         });
+        let context = message.to_string();
         if let Some(jsep) = jsep {
             message["jsep"] = jsep;
         }
-        outcome(&self.request(message).await)
+        let outcome = outcome(&self.request(message).await);
+        assert!(outcome.data.get("error").is_none(), "{context} led to {}", outcome.data);
+        outcome
     }
 
-    /// The next event of a handle that nobody asked for and that satisfies `is_it`.
-    pub async fn event(
-        &mut self,
-        what: &str,
-        handle: Handle,
-        is_it: impl Fn(&Outcome) -> bool,
-    ) -> Outcome {
+    /// The next event of a handle that nobody asked for and that brings an offer.
+    pub async fn offer(&mut self, handle: Handle) -> String {
+        let has_offer = |value: &Value| outcome(value).sdp.is_some();
+        let value = self.find("an offer", handle, has_offer).await;
+        outcome(&value).sdp.expect("it has one")
+    }
+
+    /// Waits until the connection of a handle is up, from Janus's point of view.
+    pub async fn up(&mut self, handle: Handle) {
+        self.find("the connection", handle, |value| value["janus"] == "webrtcup").await;
+    }
+
+    /// Forgets what Janus has said about a handle so far.
+    pub fn forget(&mut self, handle: Handle) {
+        self.waiting.retain(|value| value["sender"] != handle.sender);
+    }
+
+    async fn find(&mut self, what: &str, handle: Handle, is_it: impl Fn(&Value) -> bool) -> Value {
         let mut kept = std::mem::take(&mut self.waiting);
         let mut seen = Vec::new();
         loop {
@@ -145,10 +151,9 @@ impl Link {
                 Some(value) => value,
                 None => self.next(what, &seen).await,
             };
-            let found = outcome(&value);
-            if value["janus"] == "event" && value["sender"] == handle.sender && is_it(&found) {
+            if value["sender"] == handle.sender && is_it(&value) {
                 self.waiting = seen.into_iter().chain(kept).collect();
-                return found;
+                return value;
             }
             seen.push(value);
         }

@@ -306,6 +306,7 @@ async fn publish(seat: &mut Seat, config: &PeerConfig) -> (Publisher, AudioSink,
     assert_eq!(kinds, ["audio", "data"], "{tracks:?}");
     publisher.set_answer(&answer).await.unwrap_or_else(|error| panic!("{error} in\n{answer}"));
     until_state(publisher.state(), PeerState::Connected).await;
+    seat.published().await;
     (publisher, sink, data)
 }
 

@@ -7,7 +7,6 @@ use serde_json::json;
 use crate::janus::Handle;
 use crate::janus::Janus;
 use crate::janus::Link;
-use crate::janus::Outcome;
 
 /// Makes a room and answers its number.
 pub async fn create(janus: &Janus) -> u64 {
@@ -36,14 +35,16 @@ impl Seat {
     pub async fn join(janus: &Janus, room: u64, name: &str) -> Self {
         let mut link = janus.connect().await;
         let publisher = link.attach().await;
-        let body = json!({ "request": "join", "ptype": "publisher", "room": room, "display": name });
+        let body =
+            json!({ "request": "join", "ptype": "publisher", "room": room, "display": name });
         let joined = link.ask(publisher, body, None).await;
         let stream = joined.data["id"].as_i64().unwrap();
         Self { link, room, publisher, subscriber: None, name: name.to_owned(), stream }
     }
 
-    /// `streamPublish`: the answer, and the ids of the tracks as Janus lists them.
+    /// `streamPublish`: the answer, and the tracks as Janus lists them.
     pub async fn publish(&mut self, offer: &str) -> (String, Vec<Value>) {
+        self.link.forget(self.publisher);
         let body = json!({
             "request": "publish", "e2ee": true, "display": self.name, "data": true
         });
@@ -101,18 +102,12 @@ impl Seat {
 
     /// The next offer that Janus makes by itself.
     pub async fn reoffer(&mut self) -> String {
-        let handle = self.subscriber.expect("subscribed");
-        let has_offer = |outcome: &Outcome| outcome.sdp.is_some();
-        self.link.event("a re-offer", handle, has_offer).await.sdp.unwrap()
+        self.link.offer(self.subscriber.expect("subscribed")).await
     }
 
-    /// Waits until Janus lists `stream` among those that publish.
-    pub async fn sees(&mut self, stream: i64) {
-        let publishes = |outcome: &Outcome| {
-            let list = outcome.data["publishers"].as_array();
-            list.is_some_and(|list| list.iter().any(|publisher| publisher["id"] == stream))
-        };
-        self.link.event("a publisher", self.publisher, publishes).await;
+    /// Waits until the publisher's connection is up; others may subscribe from then on.
+    pub async fn published(&mut self) {
+        self.link.up(self.publisher).await;
     }
 }
 
