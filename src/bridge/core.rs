@@ -169,7 +169,8 @@ impl Core {
     #[must_use]
     pub fn turn_credentials(&self, pub_key: &str) -> Vec<Value> {
         let now = self.now();
-        self.config.turn.iter().map(|server| turn::credentials(server, pub_key, now)).collect()
+        let (servers, ttl) = (&self.config.turn, self.config.turn_ttl);
+        servers.iter().map(|server| turn::credentials(server, ttl, pub_key, now)).collect()
     }
 
     /// Members of a room and how to tell them something.

@@ -4,6 +4,10 @@
 //! whose address becomes a candidate. What the engine sends from that address goes to the server
 //! instead, after asking it once per peer for permission; what the server passes on is handed to
 //! the engine as if it had arrived at that address.
+//!
+//! Datagrams travel in indications, not on channels. A channel would save 32 bytes per datagram,
+//! but when the server asks for a new nonce while the client renews a channel, which every server
+//! does sooner or later, the client forgets that channel, and all that comes on it is lost.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -16,9 +20,17 @@ use rtc::sansio::Protocol;
 use rtc::shared::TaggedBytesMut;
 use rtc::shared::TransportContext;
 use rtc::shared::TransportProtocol;
+use rtc::stun::message::CLASS_INDICATION;
+use rtc::stun::message::METHOD_SEND;
+use rtc::stun::message::Message;
+use rtc::stun::message::MessageType;
+use rtc::stun::message::Setter;
+use rtc::stun::message::TransactionId;
 use rtc::turn::client::Client;
 use rtc::turn::client::ClientConfig;
 use rtc::turn::client::Event;
+use rtc::turn::proto::data::Data;
+use rtc::turn::proto::peeraddr::PeerAddress;
 use webrtc::error::Error;
 
 use super::engine::Transmit;
@@ -33,6 +45,11 @@ pub(super) const GATHER_WAIT: Duration = Duration::from_millis(800);
 const MAX_PEERS: usize = 64;
 /// Datagrams per peer that wait for its permission; beyond it the oldest are dropped.
 const MAX_WAITING: usize = 16;
+/// Refreshes of an allocation. A server that wants a new nonce says so by refusing one; with half
+/// the lifetime between them, as is usual, the next would come when the allocation is gone.
+const REFRESH_EVERY: Duration = Duration::from_secs(60);
+/// Pause before a peer is asked for again that the server refused or did not answer for.
+const ASK_AGAIN_AFTER: Duration = Duration::from_secs(5);
 /// Port of TURN servers that do not name one.
 const DEFAULT_PORT: u16 = 3478;
 
@@ -75,12 +92,22 @@ pub(super) struct Relay {
     failed: bool,
     peers: HashMap<SocketAddr, Peer>,
     received: VecDeque<Relayed>,
+    outgoing: VecDeque<BytesMut>,
 }
 
 #[derive(Default)]
 struct Peer {
-    permitted: bool,
+    permission: Permission,
     waiting: VecDeque<BytesMut>,
+}
+
+#[derive(Clone, Copy, Default, PartialEq)]
+enum Permission {
+    #[default]
+    Unknown,
+    Asked(TransactionId),
+    Granted,
+    RefusedAt(Instant),
 }
 
 impl Relay {
@@ -98,6 +125,7 @@ impl Relay {
             transport_protocol: TransportProtocol::UDP,
             username: credentials.username.clone(),
             password: credentials.password.clone(),
+            allocation_refresh_interval_cap: Some(REFRESH_EVERY),
             ..ClientConfig::default()
         };
         let crypto = rtc::crypto::default_provider().map_err(|e| Error::Crypto(e.to_string()))?;
@@ -112,6 +140,7 @@ impl Relay {
             failed: false,
             peers: HashMap::new(),
             received: VecDeque::new(),
+            outgoing: VecDeque::new(),
         })
     }
 
@@ -150,22 +179,39 @@ impl Relay {
             return true;
         }
         let peer = self.peers.entry(transmit.to).or_default();
-        let Ok(mut relay) = self.client.relay(address) else {
+        if peer.permission == Permission::Granted {
+            self.outgoing.extend(indication(&transmit.payload, transmit.to));
             return true;
+        }
+        if peer.waiting.len() >= MAX_WAITING {
+            peer.waiting.pop_front();
+        }
+        peer.waiting.push_back(transmit.payload.clone());
+        let ask = match peer.permission {
+            Permission::Unknown => true,
+            Permission::RefusedAt(then) => now >= then + ASK_AGAIN_AFTER,
+            Permission::Asked(_) | Permission::Granted => false,
         };
-        let outcome = if peer.permitted {
-            relay.send_to(now, &transmit.payload, transmit.to)
-        } else {
-            if peer.waiting.len() >= MAX_WAITING {
-                peer.waiting.pop_front();
-            }
-            peer.waiting.push_back(transmit.payload.clone());
-            relay.create_permission(now, transmit.to).map(drop)
-        };
-        if let Err(error) = outcome {
-            tracing::debug!(%error, "relay refused a datagram");
+        if ask {
+            self.ask(now, address, transmit.to);
         }
         true
+    }
+
+    fn ask(&mut self, now: Instant, address: SocketAddr, to: SocketAddr) {
+        let asked =
+            self.client.relay(address).and_then(|mut relay| relay.create_permission(now, to));
+        let Some(peer) = self.peers.get_mut(&to) else {
+            return;
+        };
+        peer.permission = match asked {
+            Ok(Some(transaction)) => Permission::Asked(transaction),
+            Ok(None) => Permission::Granted,
+            Err(error) => {
+                tracing::debug!(%error, "permission");
+                Permission::RefusedAt(now)
+            }
+        };
     }
 
     /// The relayed address, once.
@@ -182,8 +228,9 @@ impl Relay {
 
     /// The next datagram for the server.
     pub(super) fn poll_transmit(&mut self) -> Option<Transmit> {
-        let message = self.client.poll_write()?;
-        Some(Transmit { from: self.local, to: self.server, payload: message.message })
+        let request = self.client.poll_write().map(|message| message.message);
+        let payload = request.or_else(|| self.outgoing.pop_front())?;
+        Some(Transmit { from: self.local, to: self.server, payload })
     }
 
     pub(super) fn poll_timeout(&mut self) -> Option<Instant> {
@@ -216,7 +263,14 @@ impl Relay {
                     self.failed = true;
                 }
                 Event::TransactionTimeout(_) if self.address.is_none() => self.failed = true,
-                Event::CreatePermissionResponse(_, peer) => self.permit(now, peer),
+                Event::TransactionTimeout(transaction) => self.refuse(now, transaction, false),
+                Event::CreatePermissionResponse(_, peer) => self.permit(peer),
+                Event::CreatePermissionError(transaction, error) => {
+                    // An old nonce is not a refusal; the client has the new one now.
+                    let again = error == Error::ErrTryAgain;
+                    tracing::debug!(%error, again, "TURN server refused a peer");
+                    self.refuse(now, transaction, again);
+                }
                 Event::DataIndicationOrChannelData(_, from, payload) => {
                     if let Some(to) = self.address {
                         self.received.push_back(Relayed { to, from, payload });
@@ -227,22 +281,39 @@ impl Relay {
         }
     }
 
-    fn permit(&mut self, now: Instant, to: SocketAddr) {
+    fn permit(&mut self, to: SocketAddr) {
         let Some(peer) = self.peers.get_mut(&to) else {
             return;
         };
-        peer.permitted = true;
+        peer.permission = Permission::Granted;
         let waiting = std::mem::take(&mut peer.waiting);
-        let Some(mut relay) = self.address.and_then(|address| self.client.relay(address).ok())
-        else {
+        self.outgoing.extend(waiting.iter().filter_map(|payload| indication(payload, to)));
+    }
+
+    fn refuse(&mut self, now: Instant, transaction: TransactionId, again: bool) {
+        let asked = Permission::Asked(transaction);
+        let refused = self.peers.iter_mut().find(|(_, peer)| peer.permission == asked);
+        let Some((&to, peer)) = refused else {
             return;
         };
-        for payload in waiting {
-            if let Err(error) = relay.send_to(now, &payload, to) {
-                tracing::debug!(%error, "relay refused a datagram");
-            }
+        peer.permission = Permission::RefusedAt(now);
+        if let Some(address) = self.address.filter(|_| again) {
+            self.ask(now, address, to);
         }
     }
+}
+
+/// A datagram for `to` as the server takes it.
+fn indication(payload: &[u8], to: SocketAddr) -> Option<BytesMut> {
+    let attributes: [Box<dyn Setter>; 4] = [
+        Box::new(TransactionId::new()),
+        Box::new(MessageType::new(METHOD_SEND, CLASS_INDICATION)),
+        Box::new(PeerAddress { ip: to.ip(), port: to.port() }),
+        Box::new(Data(payload.to_vec())),
+    ];
+    let mut message = Message::new();
+    let built = message.build(&attributes);
+    built.is_ok().then(|| BytesMut::from(&message.raw[..]))
 }
 
 #[cfg(test)]

@@ -11,8 +11,16 @@
 )]
 
 mod call;
+mod coturn;
+#[cfg(target_os = "linux")]
+mod firewall;
 mod janus;
 mod member;
 mod process;
+mod relay;
 mod room;
 mod sound;
+mod support;
+#[path = "../it/api/world.rs"]
+#[expect(dead_code, reason = "tests of the API use more of it")]
+mod world;

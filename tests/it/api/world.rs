@@ -45,7 +45,7 @@ impl World {
     /// A bridge in memory and one Context with these users.
     pub(super) async fn with_users(names: &[&str]) -> Self {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self::provision(BridgeConfig::in_memory(listen), names).await
+        Self::with_config(BridgeConfig::in_memory(listen), names).await
     }
 
     /// The same with a bridge that can be restarted.
@@ -61,6 +61,11 @@ impl World {
         let config = BridgeConfig::new(listen, folder.to_owned());
         self.bridge = Bridge::start(config).await.unwrap();
         self
+    }
+
+    /// A bridge of that kind.
+    pub(super) async fn with_config(config: BridgeConfig, names: &[&str]) -> Self {
+        Self::provision(config, names).await
     }
 
     async fn provision(mut config: BridgeConfig, names: &[&str]) -> Self {
