@@ -1,5 +1,5 @@
 # Two commands are all a newcomer needs: `make run` and `make test`. Both install what is missing.
-.PHONY: help run test setup setup-test lint bench load malformed voice tui pulse idle
+.PHONY: help run test setup setup-test lint bench load malformed voice tui pulse peers idle
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,10 @@ tui: setup-test ## Drive the terminal interface in tmux
 pulse: setup-test ## A tone from one virtual sound card to another, through a call
 	tests/pulse/server.sh run cargo test --test it media::real -- --nocapture
 	cargo test --test realtime pulse -- --nocapture
+
+peers: setup ## Calls through a real Janus and a real coturn (as root also through a firewall)
+	@.ci/setup peers
+	cargo test --test peers -- --nocapture
 
 idle: setup-test ## What a quiet call costs: CPU and bytes to the terminal over a minute
 	cargo build --release --quiet

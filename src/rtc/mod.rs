@@ -12,6 +12,7 @@ pub mod error;
 mod filter;
 mod outbox;
 pub mod peer;
+mod permission;
 pub mod publisher;
 mod publishing;
 mod relay;

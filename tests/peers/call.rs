@@ -1,10 +1,14 @@
 //! Calls through Janus.
 
+use crate::janus::Ids;
 use crate::janus::Janus;
+use crate::member::KEY;
 use crate::member::Member;
 use crate::room;
 use crate::room::track;
 use crate::room::whole;
+use crate::sound::Heard;
+use crate::sound::keys;
 
 const ANA: f64 = 440.0;
 const BEN: f64 = 660.0;
@@ -14,9 +18,19 @@ const SECOND: f64 = 880.0;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_clients_hear_each_other_through_janus() {
     let Some(janus) = Janus::start() else { return };
-    let room = room::create(&janus).await;
-    let (mut ana, ana_talks) = Member::enter(&janus, room, "ana", ANA).await;
-    let (mut ben, ben_talks) = Member::enter(&janus, room, "ben", BEN).await;
+    two_clients_hear_each_other(&janus).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_janus_that_names_by_strings_is_the_same() {
+    let Some(janus) = Janus::start_with(Ids::Strings) else { return };
+    two_clients_hear_each_other(&janus).await;
+}
+
+async fn two_clients_hear_each_other(janus: &Janus) {
+    let room = room::create(janus).await;
+    let (mut ana, ana_talks) = Member::enter(janus, &room, "ana", ANA).await;
+    let (mut ben, ben_talks) = Member::enter(janus, &room, "ben", BEN).await;
     let began = std::time::Instant::now();
     ana.modify(&[whole(ben.stream())], &[]).await.expect("an offer");
     ben.modify(&[whole(ana.stream())], &[]).await.expect("an offer");
@@ -28,6 +42,11 @@ async fn two_clients_hear_each_other_through_janus() {
         let mid = listener.line_of(speaker).await;
         listener.hear(&mid).await.is_tone("heard through Janus", hertz);
     }
+    let line = ben.line_of(anas).await;
+    let strange = Heard::decode(&ben.listen(&line).await, keys(KEY + 1));
+    println!("with another room's key: {:?}", strange.stats);
+    assert_eq!(strange.stats.dropped_unauthenticated, strange.stats.packets);
+    assert!(strange.samples.iter().all(|sample| *sample == 0.0), "silence, not noise");
     for round in 0..3 {
         let text = format!("message {round}");
         ana.say(&text).await;
@@ -49,8 +68,8 @@ async fn two_clients_hear_each_other_through_janus() {
 async fn tracks_come_and_go_and_lines_are_reused_through_janus() {
     let Some(janus) = Janus::start() else { return };
     let room = room::create(&janus).await;
-    let (mut ana, ana_talks) = Member::enter(&janus, room, "ana", ANA).await;
-    let (mut ben, ben_talks) = Member::enter(&janus, room, "ben", BEN).await;
+    let (mut ana, ana_talks) = Member::enter(&janus, &room, "ana", ANA).await;
+    let (mut ben, ben_talks) = Member::enter(&janus, &room, "ben", BEN).await;
     ben.modify(&[whole(ana.stream())], &[]).await.expect("an offer");
     let first = ben.line_of(ana.stream()).await;
     ben.hear(&first).await.is_tone("first track", ANA);
@@ -81,7 +100,7 @@ async fn tracks_come_and_go_and_lines_are_reused_through_janus() {
     ben.hear(&second).await.is_tone("second track alone", SECOND);
 
     // Somebody else takes the line over.
-    let (cat, cat_talks) = Member::enter(&janus, room, "cat", CAT).await;
+    let (cat, cat_talks) = Member::enter(&janus, &room, "cat", CAT).await;
     ben.modify(&[whole(cat.stream())], &[]).await.expect("an offer");
     let reused = ben.line_of(cat.stream()).await;
     assert_eq!(reused, first, "the line is reused");
@@ -110,8 +129,8 @@ async fn tracks_come_and_go_and_lines_are_reused_through_janus() {
 async fn publishers_leave_return_and_change_their_path_through_janus() {
     let Some(janus) = Janus::start() else { return };
     let room = room::create(&janus).await;
-    let (mut ana, ana_talks) = Member::enter(&janus, room, "ana", ANA).await;
-    let (mut ben, ben_talks) = Member::enter(&janus, room, "ben", BEN).await;
+    let (mut ana, ana_talks) = Member::enter(&janus, &room, "ana", ANA).await;
+    let (mut ben, ben_talks) = Member::enter(&janus, &room, "ben", BEN).await;
     ben.modify(&[whole(ana.stream())], &[]).await.expect("an offer");
     let line = ben.line_of(ana.stream()).await;
     ben.hear(&line).await.is_tone("before", ANA);
@@ -135,4 +154,30 @@ async fn publishers_leave_return_and_change_their_path_through_janus() {
     ben_talks.stop().await;
     ana.close().await;
     ben.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_offer_that_has_to_wait_comes_after_the_answer() {
+    let Some(janus) = Janus::start() else { return };
+    let room = room::create(&janus).await;
+    let (mut ana, ana_talks) = Member::enter(&janus, &room, "ana", ANA).await;
+    let (ben, ben_talks) = Member::enter(&janus, &room, "ben", BEN).await;
+    let (cat, cat_talks) = Member::enter(&janus, &room, "cat", CAT).await;
+    let (dan, dan_talks) = Member::enter(&janus, &room, "dan", SECOND).await;
+    ana.modify(&[whole(ben.stream())], &[]).await.expect("an offer");
+    let open = ana.modify_unanswered(&[whole(cat.stream())]).await.expect("an offer");
+    let early = ana.modify_unanswered(&[whole(dan.stream())]).await;
+    assert_eq!(early, None, "the offer before it is not answered");
+    ana.accept(&open).await;
+    ana.follow().await;
+    for (member, hertz) in [(&ben, BEN), (&cat, CAT), (&dan, SECOND)] {
+        let line = ana.line_of(member.stream()).await;
+        ana.hear(&line).await.is_tone("one of three", hertz);
+    }
+    for talker in [ana_talks, ben_talks, cat_talks, dan_talks] {
+        talker.stop().await;
+    }
+    for member in [ana, ben, cat, dan] {
+        member.close().await;
+    }
 }

@@ -2,14 +2,19 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use crate::process::Server;
 use crate::process::free_port;
 
 /// What coturn and the bridge share.
 pub const SECRET: &str = "shared between bridge and relay";
+
+/// How long coturn may take to write off a session.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running coturn. It relays on 127.0.0.1, wherever it is asked.
 pub struct Coturn {
@@ -39,8 +44,23 @@ impl Coturn {
         Some(Self { server, url: format!("turn:{address}:{port}?transport=udp"), _folder: folder })
     }
 
+    /// Waits until so many sessions have ended.
+    pub async fn ended(&self, count: usize) -> Vec<Session> {
+        let mut tick = tokio::time::interval(Duration::from_millis(50));
+        let ended = timeout(PATIENCE, async {
+            loop {
+                tick.tick().await;
+                let sessions = self.sessions();
+                if sessions.len() >= count {
+                    return sessions;
+                }
+            }
+        });
+        ended.await.unwrap_or_else(|_| panic!("{count} sessions: {}", self.server.output()))
+    }
+
     /// The sessions that have ended: who, packets received and sent.
-    pub fn sessions(&self) -> Vec<Session> {
+    fn sessions(&self) -> Vec<Session> {
         let mut sessions: Vec<Session> = Vec::new();
         for line in self.server.output().lines().filter(|line| line.contains(": usage: ")) {
             let username = between(line, "username=<", ">").to_owned();
@@ -61,7 +81,6 @@ impl Coturn {
 
 /// What coturn says about one allocation.
 #[derive(Debug)]
-#[expect(dead_code, reason = "some are only printed")]
 pub struct Session {
     id: String,
     pub username: String,

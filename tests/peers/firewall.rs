@@ -59,10 +59,11 @@ impl Namespace {
             &["-n", &name, "link", "set", &inside, "up"],
             &["-n", &name, "link", "set", "lo", "up"],
         ];
-        for step in steps {
-            assert!(ip(step), "ip {}", step.join(" "));
+        let refused = steps.iter().find(|step| !ip(step));
+        if let Some(step) = refused {
+            println!("SKIPPED: `ip {}` is not allowed here", step.join(" "));
         }
-        Some(namespace)
+        refused.is_none().then_some(namespace)
     }
 
     /// A command that runs inside.
@@ -169,11 +170,16 @@ async fn behind_a_forwarded_port_a_call_goes_through_coturn() {
     assert!(status.success(), "{stderr}");
     for (who, file, hertz) in [("ben hears ana", &at_ben, 440.0), ("ana hears ben", &at_ana, 660.0)]
     {
-        let samples = sound_of(file.as_ref());
-        let heard = Heard { samples: until_silence(samples), stats: Default::default() };
-        heard.is_tone(who, hertz);
+        let samples = until_silence(sound_of(file.as_ref()));
+        Heard::played(samples).is_mostly_tone(who, hertz);
     }
-    println!("coturn: {:#?}", coturn.sessions());
+    // Two allocations of ben, and two of ana that she had no use for.
+    let sessions = coturn.ended(4).await;
+    println!("coturn: {sessions:#?}");
+    let packets = stats["packets"].as_u64().unwrap();
+    assert!(sessions.iter().any(|session| session.sent >= packets), "{packets} came to ben");
+    let packets = stats["packets_sent"].as_u64().unwrap();
+    assert!(sessions.iter().any(|session| session.received >= packets), "{packets} left ben");
 }
 
 /// The sound up to where it ends.

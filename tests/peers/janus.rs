@@ -30,16 +30,32 @@ const UNWANTED_PLUGINS: &str = "libjanus_audiobridge.so,libjanus_duktape.so,libj
 const UNWANTED_TRANSPORTS: &str = "libjanus_http.so,libjanus_mqtt.so,libjanus_nanomsg.so,\
     libjanus_pfunix.so,libjanus_rabbitmq.so";
 
+/// How Janus names rooms and publishers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// Numbers of its own choice: how the official bridge runs it.
+    Numbers,
+    /// Strings, for which decimal ones are chosen here: clients know no others.
+    Strings,
+}
+
 /// A running Janus.
 pub struct Janus {
     _server: Server,
     port: u16,
+    /// What rooms and publishers are called.
+    pub ids: Ids,
     _folder: TempDir,
 }
 
 impl Janus {
     /// Starts one; `None`, and a line that says so, if it is not installed.
     pub fn start() -> Option<Self> {
+        Self::start_with(Ids::Numbers)
+    }
+
+    /// The same with a choice of ids.
+    pub fn start_with(ids: Ids) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let write = |name: &str, text: String| {
@@ -53,15 +69,17 @@ impl Janus {
                  transports: {{\n disable = \"{UNWANTED_TRANSPORTS}\"\n}}\n"
             ),
         );
-        write("janus.plugin.videoroom.jcfg", "general: {\n}\n".to_owned());
+        let strings = ids == Ids::Strings;
+        write("janus.plugin.videoroom.jcfg", format!("general: {{\n string_ids = {strings}\n}}\n"));
         write(
             "janus.transport.websockets.jcfg",
             format!("general: {{\n ws = true\n ws_port = {port}\n ws_ip = \"127.0.0.1\"\n}}\n"),
         );
         let mut command = Command::new("janus");
         command.arg("--configs-folder").arg(folder.path()).arg("--log-stdout");
-        let server = Server::start(command, "WebSockets transport plugin initialized")?;
-        Some(Self { _server: server, port, _folder: folder })
+        let mut server = Server::start(command, "WebSockets transport plugin initialized")?;
+        server.tell_if_failing();
+        Some(Self { _server: server, port, ids, _folder: folder })
     }
 
     /// A connection of one client, as the bridge makes one.

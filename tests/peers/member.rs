@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use crate::janus::Janus;
 use crate::janus::PATIENCE;
 use crate::room::Seat;
+use crate::room::Track;
 use crate::sound::Heard;
 use crate::sound::Packet;
 use crate::sound::keys;
@@ -102,7 +103,7 @@ pub struct Member {
 
 impl Member {
     /// Joins and publishes one audio and one data track.
-    pub async fn enter(janus: &Janus, room: u64, name: &str, hertz: f64) -> (Self, Talker) {
+    pub async fn enter(janus: &Janus, room: &Value, name: &str, hertz: f64) -> (Self, Talker) {
         let mut seat = Seat::join(janus, room, name).await;
         let config = PeerConfig::default();
         let (publisher, sink, data) = publish(&mut seat, &config).await;
@@ -150,7 +151,7 @@ impl Member {
     }
 
     /// Changes subscriptions and answers the offer that this leads to.
-    pub async fn modify(&mut self, add: &[Value], remove: &[Value]) -> Option<String> {
+    pub async fn modify(&mut self, add: &[Track], remove: &[Track]) -> Option<String> {
         let offer = self.seat.modify(add, remove).await?;
         self.accept(&offer).await;
         Some(offer)
@@ -163,10 +164,16 @@ impl Member {
         offer
     }
 
-    async fn accept(&mut self, offer: &str) {
+    /// Answers an offer.
+    pub async fn accept(&mut self, offer: &str) {
         let answer = self.subscriber.answer(offer).await;
         let answer = answer.unwrap_or_else(|error| panic!("{error} in\n{offer}"));
         self.seat.accept(&answer).await;
+    }
+
+    /// Changes subscriptions while an earlier offer is not answered yet.
+    pub async fn modify_unanswered(&mut self, add: &[Track]) -> Option<String> {
+        self.seat.modify(add, &[]).await
     }
 
     /// Sends a sealed message.
@@ -206,15 +213,18 @@ impl Member {
 
     /// Listens to a line for two seconds of sound from now on.
     pub async fn hear(&mut self, mid: &str) -> Heard {
+        Heard::decode(&self.listen(mid).await, keys(KEY))
+    }
+
+    /// The packets of two seconds from now on.
+    pub async fn listen(&mut self, mid: &str) -> Vec<Packet> {
         self.drain();
         self.lines.entry(mid.to_owned()).or_default().packets.clear();
-        let packets = self
-            .until("sound", |member| {
-                let packets = &mut member.lines.get_mut(mid)?.packets;
-                (packets.len() >= ENOUGH).then(|| std::mem::take(packets))
-            })
-            .await;
-        Heard::decode(&packets, keys(KEY))
+        self.until("sound", |member| {
+            let packets = &mut member.lines.get_mut(mid)?.packets;
+            (packets.len() >= ENOUGH).then(|| std::mem::take(packets))
+        })
+        .await
     }
 
     /// The packets of a line since it was listened to last.
@@ -311,6 +321,6 @@ async fn publish(seat: &mut Seat, config: &PeerConfig) -> (Publisher, AudioSink,
 }
 
 pub async fn until_state(mut state: watch::Receiver<PeerState>, wanted: PeerState) {
-    let reached = timeout(PATIENCE, state.wait_for(|state| *state == wanted)).await;
-    reached.unwrap_or_else(|_| panic!("{wanted:?} was not reached")).unwrap();
+    let reached = timeout(PATIENCE, state.wait_for(|state| *state == wanted)).await.is_ok();
+    assert!(reached, "{wanted:?} was not reached; it is {:?}", *state.borrow());
 }

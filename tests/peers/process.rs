@@ -20,6 +20,8 @@ const KEPT_LINES: usize = 4000;
 /// A running server; ended when dropped.
 pub struct Server {
     child: Child,
+    /// Print the output when a test fails.
+    tells: bool,
     output: Arc<Mutex<VecDeque<String>>>,
 }
 
@@ -54,11 +56,16 @@ impl Server {
                 }
             }
         });
-        let server = Self { child, output };
+        let server = Self { child, tells: false, output };
         if is_ready.recv_timeout(PATIENCE).is_err() {
             panic!("{name} did not start:\n{}", server.output());
         }
         Some(server)
+    }
+
+    /// Prints what it has printed if the test fails.
+    pub fn tell_if_failing(&mut self) {
+        self.tells = true;
     }
 
     /// What it has printed, as far as it is kept.
@@ -72,6 +79,9 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if self.tells && std::thread::panicking() {
+            println!("{}", self.output());
+        }
     }
 }
 

@@ -5,24 +5,29 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::janus::Handle;
+use crate::janus::Ids;
 use crate::janus::Janus;
 use crate::janus::Link;
 
-/// Makes a room and answers its number.
-pub async fn create(janus: &Janus) -> u64 {
+/// Makes a room and answers its id.
+pub async fn create(janus: &Janus) -> Value {
     let mut link = janus.connect().await;
     let admin = link.attach().await;
-    let body = json!({
+    let mut body = json!({
         "request": "create", "permanent": false, "publishers": 50, "bitrate": 512_000,
         "bitrate_cap": false,
     });
-    link.ask(admin, body, None).await.data["room"].as_u64().unwrap()
+    if janus.ids == Ids::Strings {
+        body["room"] = json!("1234");
+    }
+    link.ask(admin, body, None).await.data["room"].clone()
 }
 
 /// A joined client as the bridge sees it: its two media sessions.
 pub struct Seat {
     link: Link,
-    room: u64,
+    room: Value,
+    ids: Ids,
     publisher: Handle,
     subscriber: Option<Handle>,
     name: String,
@@ -32,14 +37,20 @@ pub struct Seat {
 
 impl Seat {
     /// `streamRoomJoin`.
-    pub async fn join(janus: &Janus, room: u64, name: &str) -> Self {
+    pub async fn join(janus: &Janus, room: &Value, name: &str) -> Self {
         let mut link = janus.connect().await;
         let publisher = link.attach().await;
-        let body =
+        let mut body =
             json!({ "request": "join", "ptype": "publisher", "room": room, "display": name });
+        if janus.ids == Ids::Strings {
+            let id: u32 = rand::random();
+            body["id"] = json!(id.to_string());
+        }
         let joined = link.ask(publisher, body, None).await;
-        let stream = joined.data["id"].as_i64().unwrap();
-        Self { link, room, publisher, subscriber: None, name: name.to_owned(), stream }
+        let id = &joined.data["id"];
+        let stream = id.as_i64().or_else(|| id.as_str()?.parse().ok()).expect("a decimal id");
+        let (room, ids) = (room.clone(), janus.ids);
+        Self { link, room, ids, publisher, subscriber: None, name: name.to_owned(), stream }
     }
 
     /// `streamPublish`: the answer, and the tracks as Janus lists them.
@@ -70,7 +81,11 @@ impl Seat {
 
     /// `streamsSubscribeToRemote`, `streamsModifyRemoteSubscriptions` and
     /// `streamsUnsubscribeFromRemote`: the offer, if there is one.
-    pub async fn modify(&mut self, add: &[Value], remove: &[Value]) -> Option<String> {
+    pub async fn modify(&mut self, add: &[Track], remove: &[Track]) -> Option<String> {
+        let list = |tracks: &[Track]| -> Vec<Value> {
+            tracks.iter().map(|track| track.to_json(self.ids)).collect()
+        };
+        let (add, remove) = (list(add), list(remove));
         let (handle, body) = match (self.subscriber, add.is_empty(), remove.is_empty()) {
             (None, _, _) => {
                 let handle = *self.subscriber.insert(self.link.attach().await);
@@ -111,12 +126,32 @@ impl Seat {
     }
 }
 
-/// A subscription to a whole stream.
-pub fn whole(stream: i64) -> Value {
-    json!({ "feed": stream })
+/// What is subscribed to: a stream, or one track of it.
+#[derive(Clone, Debug)]
+pub struct Track {
+    feed: i64,
+    mid: Option<String>,
 }
 
-/// A subscription to one track.
-pub fn track(stream: i64, mid: &str) -> Value {
-    json!({ "feed": stream, "mid": mid })
+impl Track {
+    fn to_json(&self, ids: Ids) -> Value {
+        let feed = match ids {
+            Ids::Numbers => json!(self.feed),
+            Ids::Strings => json!(self.feed.to_string()),
+        };
+        match &self.mid {
+            Some(mid) => json!({ "feed": feed, "mid": mid }),
+            None => json!({ "feed": feed }),
+        }
+    }
+}
+
+/// A whole stream.
+pub const fn whole(stream: i64) -> Track {
+    Track { feed: stream, mid: None }
+}
+
+/// One track.
+pub fn track(stream: i64, mid: &str) -> Track {
+    Track { feed: stream, mid: Some(mid.to_owned()) }
 }
