@@ -374,7 +374,7 @@ mod tests {
         }
 
         /// What comes from the peer, as the client gets it.
-        fn from_peer(&self, now: Instant, payload: &[u8]) -> Option<Vec<u8>> {
+        fn pass_on(&self, now: Instant, payload: &[u8]) -> Option<Vec<u8>> {
             let peer = address(PEER);
             let attributes: [Box<dyn Setter>; 4] = [
                 Box::new(TransactionId::new()),
@@ -471,7 +471,7 @@ mod tests {
                 world.pass(Duration::from_secs(1));
                 world.send(PEER);
                 assert_eq!(world.heard, second, "nonces of {nonce_life} s");
-                let datagram = world.server.from_peer(world.now, b"echo");
+                let datagram = world.server.pass_on(world.now, b"echo");
                 world.relay.handle_datagram(world.now, &datagram.expect("it is permitted"));
                 let relayed = world.relay.poll_received().expect("it was for us");
                 assert_eq!((relayed.from, &relayed.payload[..]), (address(PEER), &b"echo"[..]));

@@ -4,6 +4,7 @@
 //! coturn can be reached; the host, at 127.0.0.1 of the other side, can't. TCP is carried over
 //! a Unix socket, which namespaces do not separate, as `ssh -L` would carry it.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -107,69 +108,72 @@ async fn the_inner_end_of_the_forwarding() {
     }
 }
 
+/// Carries a TCP port into the namespace, under the same number.
+struct Forwarding {
+    _outer: JoinSet<()>,
+    _inner: Server,
+}
+
+impl Forwarding {
+    fn of(port: u16, namespace: &Namespace, socket: &str) -> Self {
+        let listener = UnixListener::bind(socket).unwrap();
+        let mut outer = JoinSet::new();
+        outer.spawn(async move {
+            let mut tasks = JoinSet::new();
+            while let Ok((inner, _)) = listener.accept().await {
+                let outer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+                tasks.spawn(splice(inner, outer));
+            }
+        });
+        let this = std::env::current_exe().unwrap();
+        let mut inner = namespace.command(this.to_str().unwrap());
+        inner.args(["--nocapture", "--exact", "firewall::the_inner_end_of_the_forwarding"]);
+        inner.env(FORWARD, format!("{port} {socket}"));
+        Self { _outer: outer, _inner: Server::start(inner, "forwarding").unwrap() }
+    }
+}
+
+/// Ana's process with a tone for a microphone; she knows of coturn from her settings.
+fn host(coturn: &Coturn, data: &str, speaker: &str) -> Conclave {
+    let file = |name: &str| Path::new(data).join(name);
+    std::fs::create_dir(data).unwrap();
+    std::fs::write(file("turn-secret"), SECRET).unwrap();
+    let settings = format!("[[turn]]\nurl = {:?}\nsecret_file = \"turn-secret\"\n", coturn.url);
+    std::fs::write(file("settings.toml"), settings).unwrap();
+    let who = ["host", "--listen", "127.0.0.1:0", "--data", data, "--name", "ana"];
+    let how = ["--admit", "all", "--headless", "--json", "--mic", "tone:440", "--speaker", speaker];
+    Conclave::start(who.into_iter().chain(how))
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn behind_a_forwarded_port_a_call_goes_through_coturn() {
     let Some(namespace) = Namespace::new() else { return };
     let Some(coturn) = Coturn::start(&namespace.outside, &[]) else { return };
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let (ana, ben) = (path("ana"), path("ben"));
-    std::fs::create_dir(&ana).unwrap();
-    std::fs::write(path("ana/turn-secret"), SECRET).unwrap();
-    let settings = format!("[[turn]]\nurl = {:?}\nsecret_file = \"turn-secret\"\n", coturn.url);
-    std::fs::write(path("ana/settings.toml"), settings).unwrap();
     let (at_ana, at_ben) = (path("at-ana.wav"), path("at-ben.wav"));
-    let at_ana_device = format!("file:{at_ana}");
-    let mut host = Conclave::start(
-        ["host", "--listen", "127.0.0.1:0", "--data", &ana, "--name", "ana", "--admit", "all"]
-            .into_iter()
-            .chain(["--headless", "--json", "--mic", "tone:440", "--speaker", &at_ana_device]),
-    );
-    let hosting = host.event("hosting");
-    let invite = hosting["invite"].as_str().unwrap().to_owned();
+    let mut ana = host(&coturn, &path("ana"), &format!("file:{at_ana}"));
+    let hosting = ana.event("hosting");
+    let invite = hosting["invite"].as_str().unwrap();
     let port = hosting["url"].as_str().unwrap().rsplit(':').next().unwrap();
-    let port: u16 = port.trim_end_matches('/').parse().unwrap();
-
-    let socket = path("forward");
-    let listener = UnixListener::bind(&socket).unwrap();
-    let mut forwarding = JoinSet::new();
-    forwarding.spawn(async move {
-        let mut tasks = JoinSet::new();
-        while let Ok((inner, _)) = listener.accept().await {
-            let outer = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-            tasks.spawn(splice(inner, outer));
-        }
-    });
-    let this = std::env::current_exe().unwrap();
-    let mut inner = namespace.command(this.to_str().unwrap());
-    inner.args(["--nocapture", "--exact", "firewall::the_inner_end_of_the_forwarding"]);
-    inner.env(FORWARD, format!("{port} {socket}"));
-    let _inner = Server::start(inner, "forwarding").unwrap();
+    let port = port.trim_end_matches('/').parse().unwrap();
+    let _forwarding = Forwarding::of(port, &namespace, &path("forward"));
 
     let mut guest = namespace.command(env!("CARGO_BIN_EXE_conclave"));
-    let at_ben_device = format!("file:{at_ben}");
-    guest.args(["join", &invite, "--data", &ben, "--name", "ben", "--headless", "--json"]).args([
-        "--mic",
-        "tone:660",
-        "--speaker",
-        &at_ben_device,
-        "--duration",
-        STAY,
-    ]);
+    guest
+        .args(["join", invite, "--data", &path("ben"), "--name", "ben", "--headless", "--json"])
+        .args(["--mic", "tone:660", "--speaker", &format!("file:{at_ben}"), "--duration", STAY]);
     let began = Instant::now();
     let output = tokio::task::spawn_blocking(move || guest.output().unwrap()).await.unwrap();
-    let (stdout, stderr) =
-        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{stdout}\n{stderr}");
-    let events: Vec<Value> =
-        stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let stats = events.iter().rfind(|event| event["event"] == "stats").unwrap();
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{stdout}\n{}", String::from_utf8_lossy(&output.stderr));
+    let mut events = stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let stats = events.rfind(|event| event["event"] == "stats").unwrap();
     println!("ben was there for {} ms; at the end: {stats}", began.elapsed().as_millis());
-    host.signal("TERM");
-    let (status, _, stderr) = host.finish();
+    ana.signal("TERM");
+    let (status, _, stderr) = ana.finish();
     assert!(status.success(), "{stderr}");
-    for (who, file, hertz) in [("ben hears ana", &at_ben, 440.0), ("ana hears ben", &at_ana, 660.0)]
-    {
+    for (who, file, hertz) in [("ben hears ana", at_ben, 440.0), ("ana hears ben", at_ana, 660.0)] {
         let samples = until_silence(sound_of(file.as_ref()));
         Heard::played(samples).is_mostly_tone(who, hertz);
     }

@@ -245,7 +245,7 @@ impl Member {
     }
 
     /// Waits until both connections are up.
-    pub async fn up(&mut self) {
+    pub async fn up(&self) {
         until_state(self.publisher.state(), PeerState::Connected).await;
         until_state(self.subscriber.state(), PeerState::Connected).await;
     }
