@@ -156,6 +156,11 @@ impl Link {
         self.find("the connection", handle, |value| value["janus"] == "webrtcup").await;
     }
 
+    /// Waits until the connection of a handle is gone, from Janus's point of view.
+    pub async fn down(&mut self, handle: Handle) {
+        self.find("the end of a connection", handle, |value| value["janus"] == "hangup").await;
+    }
+
     /// Forgets what Janus has said about a handle so far.
     pub fn forget(&mut self, handle: Handle) {
         self.waiting.retain(|value| value["sender"] != handle.sender);

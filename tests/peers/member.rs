@@ -33,8 +33,8 @@ use crate::sound::tone;
 
 /// The byte of which everybody's room key is made.
 pub const KEY: u8 = 7;
-/// Packets of a line that are listened to: two seconds of sound.
-const ENOUGH: usize = 100;
+/// Packets of a line that are listened to: 1.2 s of sound.
+const ENOUGH: usize = 60;
 
 /// A tone that is spoken into a track until told otherwise.
 pub struct Talker {
@@ -211,12 +211,12 @@ impl Member {
         self.until("the end of a line", free).await;
     }
 
-    /// Listens to a line for two seconds of sound from now on.
+    /// Listens to a line for a while from now on.
     pub async fn hear(&mut self, mid: &str) -> Heard {
         Heard::decode(&self.listen(mid).await, keys(KEY))
     }
 
-    /// The packets of two seconds from now on.
+    /// The packets of a while from now on.
     pub async fn listen(&mut self, mid: &str) -> Vec<Packet> {
         self.drain();
         self.lines.entry(mid.to_owned()).or_default().packets.clear();

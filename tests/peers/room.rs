@@ -74,9 +74,11 @@ impl Seat {
         (outcome.sdp.expect("an answer"), tracks)
     }
 
-    /// `streamUnpublish`.
+    /// `streamUnpublish`, up to where Janus has taken the connection down: it takes down a new
+    /// one that is made before.
     pub async fn unpublish(&mut self) {
         self.link.ask(self.publisher, json!({ "request": "unpublish" }), None).await;
+        self.link.down(self.publisher).await;
     }
 
     /// `streamsSubscribeToRemote`, `streamsModifyRemoteSubscriptions` and
