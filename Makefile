@@ -1,5 +1,5 @@
 # Two commands are all a newcomer needs: `make run` and `make test`. Both install what is missing.
-.PHONY: help run test setup setup-test lint bench load malformed voice tui pulse recording idle drill
+.PHONY: help run test setup setup-test lint bench load malformed voice tui pulse recording idle drill peers
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,10 @@ pulse: setup-test ## A tone from one virtual sound card to another, through a ca
 
 recording: setup-test ## Three processes, a minute recorded, the bridge killed: how far tracks are apart
 	CONCLAVE_RECORDED_SECONDS=60 cargo test --test it cli::recording -- --nocapture
+
+peers: setup ## Calls through a real Janus and a real coturn (as root also through a firewall)
+	@.ci/setup peers
+	cargo test --test peers -- --nocapture
 
 idle: setup-test ## What a quiet call costs: CPU and bytes to the terminal over a minute
 	cargo build --release --quiet

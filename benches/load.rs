@@ -465,7 +465,7 @@ async fn events(world: &Arc<World>, sizes: &Sizes) {
 /// Everybody in one room: some speak, everybody listens to all others.
 async fn room(world: &Arc<World>, sizes: &Sizes) {
     let users: Vec<String> = (0..sizes.clients).map(name).collect();
-    let peers = PeerConfig { ice_servers: Vec::new(), loopback: true };
+    let peers = PeerConfig { loopback: true, ..PeerConfig::default() };
     let mut clients = Vec::new();
     for number in 0..sizes.clients {
         clients.push(world.connect(number).await);

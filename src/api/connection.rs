@@ -67,6 +67,8 @@ pub(super) struct Core {
     pub(super) users: UserDirectory,
     /// The bridge is on this machine.
     pub(super) loopback: bool,
+    /// Media takes relayed paths only.
+    pub(super) relay_only: bool,
     /// Subscriptions that the application made, as opposed to those of joined rooms.
     application: Mutex<HashSet<SubscriptionId>>,
     /// What never changes about each room, as it was first seen.
@@ -196,6 +198,7 @@ impl Connection {
         bridge: BridgeIdentity,
         (users, anchors): (UserDirectory, Anchors),
         loopback: bool,
+        relay_only: bool,
     ) -> Self {
         let core = Arc::new(Core {
             session: session.clone(),
@@ -204,6 +207,7 @@ impl Connection {
             hub: EventHub::default(),
             users,
             loopback,
+            relay_only,
             application: Mutex::default(),
             anchors,
             own_ids: Mutex::default(),

@@ -37,6 +37,8 @@ pub struct ConnectOptions {
     pub verifier: Option<Arc<dyn UserVerifier>>,
     /// The application's memory of rooms.
     pub rooms: Option<Arc<dyn RoomVerifier>>,
+    /// Send and receive media through the bridge's TURN servers only.
+    pub relay_only: bool,
 }
 
 impl ConnectOptions {
@@ -50,6 +52,7 @@ impl ConnectOptions {
             instance_id: None,
             verifier: None,
             rooms: None,
+            relay_only: false,
         }
     }
 
@@ -71,6 +74,14 @@ impl ConnectOptions {
     #[must_use]
     pub fn with_rooms(mut self, rooms: Arc<dyn RoomVerifier>) -> Self {
         self.rooms = Some(rooms);
+        self
+    }
+
+    /// Lets media take relayed paths only, so that the SFU never learns an address of ours.
+    /// Without a TURN server at the bridge there is no media then.
+    #[must_use]
+    pub const fn with_relay_only(mut self, relay_only: bool) -> Self {
+        self.relay_only = relay_only;
         self
     }
 }
@@ -103,8 +114,16 @@ impl Endpoint {
     ///
     /// Safe: a connection that was half made is closed.
     pub async fn connect(options: ConnectOptions) -> Result<Connection, ApiError> {
-        let ConnectOptions { url, solution, key, bridge_key, instance_id, verifier, rooms } =
-            options;
+        let ConnectOptions {
+            url,
+            solution,
+            key,
+            bridge_key,
+            instance_id,
+            verifier,
+            rooms,
+            relay_only,
+        } = options;
         let pub_key = bridge_key.as_ref().map(PublicKey::to_base58);
         let config = SessionConfig { url, solution, key: Arc::clone(&key), bridge_key };
         let (session, events) = Session::connect(config).await?;
@@ -112,7 +131,7 @@ impl Endpoint {
         let loopback = is_loopback(&url);
         let bridge = BridgeIdentity { instance_id, pub_key, url };
         let known = (UserDirectory::new(verifier), Anchors::new(rooms));
-        Ok(Connection::start(session, events, key, bridge, known, loopback))
+        Ok(Connection::start(session, events, key, bridge, known, loopback, relay_only))
     }
 }
 

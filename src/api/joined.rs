@@ -235,15 +235,22 @@ impl Room {
         });
     }
 
-    /// How to reach the SFU. TURN credentials are fetched when there are none or they end.
+    /// How to reach the SFU.
     pub(super) async fn peer_config(&self) -> PeerConfig {
-        let loopback = self.core.loopback;
-        let known = self.turn.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if loopback || will_last(&known, now()) {
-            return PeerConfig { ice_servers: known, loopback };
+        PeerConfig {
+            ice_servers: self.turn_servers().await,
+            loopback: self.core.loopback,
+            relay_only: self.core.relay_only,
         }
-        let fetched = self.core.call(&StreamGetTurnCredentials {}).await;
-        let ice_servers: Vec<_> = match fetched {
+    }
+
+    /// TURN servers with credentials, which are fetched when there are none or they end soon.
+    async fn turn_servers(&self) -> Vec<TurnCredentials> {
+        let known = self.turn.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if will_last(&known, now()) {
+            return known;
+        }
+        let fetched: Vec<_> = match self.core.call(&StreamGetTurnCredentials {}).await {
             // One that is unusable must not keep the others from being used.
             Ok(answer) => answer
                 .credentials
@@ -257,8 +264,8 @@ impl Room {
                 Vec::new()
             }
         };
-        ice_servers.clone_into(&mut self.turn.lock().unwrap_or_else(PoisonError::into_inner));
-        PeerConfig { ice_servers, loopback }
+        fetched.clone_into(&mut self.turn.lock().unwrap_or_else(PoisonError::into_inner));
+        fetched
     }
 
     async fn stats(&self) -> CallStats {

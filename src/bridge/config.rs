@@ -12,6 +12,9 @@ use crate::model::Secret;
 /// Version announced at login; clients want at least 2.36.2.
 const SERVER_VERSION: &str = "3.0.0";
 
+/// How long TURN credentials are good: a day, as at the official bridge.
+const TURN_TTL: Duration = Duration::from_secs(86_400);
+
 /// Settings of a bridge.
 #[derive(Debug)]
 pub struct BridgeConfig {
@@ -29,6 +32,8 @@ pub struct BridgeConfig {
     pub initialization_token: Option<Secret<String>>,
     /// TURN servers that clients are told about.
     pub turn: Vec<TurnServer>,
+    /// How long the credentials for them are good that clients are given.
+    pub turn_ttl: Duration,
     /// Version announced at login.
     pub server_version: String,
     /// Host name announced at login and in `/privmx-configuration.json`.
@@ -117,6 +122,7 @@ impl BridgeConfig {
             advertise: Vec::new(),
             initialization_token: None,
             turn: Vec::new(),
+            turn_ttl: TURN_TTL,
             server_version: SERVER_VERSION.to_owned(),
             host: listen.ip().to_string(),
             cors: false,

@@ -27,8 +27,8 @@ use super::presence::PresenceBook;
 use super::recording::EndReason;
 use super::recording::Recorder;
 use super::rpc::Answer;
-use super::service::MediaCommand;
 use super::service::Caller;
+use super::service::MediaCommand;
 use super::service::Notice;
 use super::service::Outcome;
 use super::service::Recipients;
@@ -192,7 +192,8 @@ impl Core {
     #[must_use]
     pub fn turn_credentials(&self, pub_key: &str) -> Vec<Value> {
         let now = self.now();
-        self.config.turn.iter().map(|server| turn::credentials(server, pub_key, now)).collect()
+        let (servers, ttl) = (&self.config.turn, self.config.turn_ttl);
+        servers.iter().map(|server| turn::credentials(server, ttl, pub_key, now)).collect()
     }
 
     /// Members of a room and how to tell them something.

@@ -1,5 +1,7 @@
 //! Credentials for TURN servers that share a secret with the bridge (streams.md 5.5).
 
+use std::time::Duration;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::Hmac;
@@ -13,13 +15,11 @@ use super::config::TurnServer;
 use crate::crypto::hash;
 use crate::model::Timestamp;
 
-/// Seconds that credentials are good for.
-const TTL_S: i64 = 86_400;
-
-/// Credentials of one key for one server.
+/// Credentials of one key for one server, good for `ttl` from `now` on.
 #[must_use]
-pub fn credentials(server: &TurnServer, pub_key: &str, now: Timestamp) -> Value {
-    let expires = now.0 / 1000 + TTL_S;
+pub fn credentials(server: &TurnServer, ttl: Duration, pub_key: &str, now: Timestamp) -> Value {
+    let ttl = i64::try_from(ttl.as_secs()).unwrap_or(i64::MAX);
+    let expires = (now.0 / 1000).saturating_add(ttl);
     let (username, password) = pair(server.secret.expose(), pub_key, expires);
     json!({
         "url": server.url,

@@ -17,6 +17,7 @@ use crate::api::StreamApi;
 use crate::bridge::Bridge;
 use crate::bridge::BridgeConfig;
 use crate::bridge::BridgeHandle;
+use crate::bridge::TurnServer;
 use crate::crypto::key::PublicKey;
 use crate::model::ContextId;
 use crate::model::PagingQuery;
@@ -128,6 +129,7 @@ impl Session {
         let lock = DirLock::acquire(&profile.paths.bridge)?;
         let config = BridgeConfig {
             advertise: media.to_vec(),
+            turn: turn_servers(&profile)?,
             ..BridgeConfig::new(listen, profile.paths.bridge.clone())
         };
         let bridge = Bridge::start(config).await?;
@@ -209,7 +211,8 @@ impl Session {
         let key = Arc::clone(&profile.identity.key);
         let mut options = ConnectOptions::new(&known.url, known.solution.as_str().into(), key)
             .with_verifier(keys.clone())
-            .with_rooms(pinned_rooms.clone());
+            .with_rooms(pinned_rooms.clone())
+            .with_relay_only(profile.settings.relay_only.unwrap_or_default());
         options.bridge_key = bridge_key;
         let connection = Endpoint::connect(options.clone()).await?;
         let context = match known.context.as_str() {
@@ -343,4 +346,13 @@ async fn only_context(connection: &Connection) -> anyhow::Result<ContextId> {
             Err(Failure::new(Exit::Denied, text).into())
         }
     }
+}
+
+/// TURN servers that the user's embedded bridge tells its clients about.
+fn turn_servers(profile: &Profile) -> Result<Vec<TurnServer>, ProfileError> {
+    let servers = profile.settings.turn.iter().map(|turn| {
+        let secret = turn.secret(&profile.paths.config)?;
+        Ok(TurnServer { url: turn.url.clone(), secret })
+    });
+    servers.collect()
 }

@@ -27,3 +27,4 @@ pub use known_keys::KnownKeys;
 pub use known_rooms::KnownRooms;
 pub use remotes::Remotes;
 pub use settings::Settings;
+pub use settings::TurnSetting;

@@ -22,6 +22,7 @@ use super::engine::Engine;
 use super::outbox::Outbox;
 use super::peer;
 use super::peer::Listening;
+use super::peer::PeerConfig;
 use super::publisher::Frame;
 use super::relay;
 use super::relay::GATHER_WAIT;
@@ -76,7 +77,7 @@ impl Task {
     pub(super) fn spawn<R: Role>(
         role: R,
         sockets: Vec<Listening>,
-        servers: Vec<TurnCredentials>,
+        config: &PeerConfig,
         inputs: Inputs<R::Command>,
         out: Outbox<R::Event>,
     ) -> Self {
@@ -86,11 +87,13 @@ impl Task {
             sockets: Sockets::new(sockets),
             relays: Vec::new(),
             gather_until: Instant::now(),
+            waits: peer::waits_for_relays(config),
             inputs,
             out,
             stop: stop.clone(),
             timer_ran: None,
         };
+        let servers = config.ice_servers.clone();
         Self { stop, handle: Mutex::new(Some(tokio::spawn(driver.run(servers)))) }
     }
 
@@ -119,6 +122,8 @@ struct Driver<R: Role> {
     relays: Vec<Relay>,
     /// Until then commands wait for relays, so that descriptions are complete.
     gather_until: Instant,
+    /// Whether they do.
+    waits: bool,
     inputs: Inputs<R::Command>,
     out: Outbox<R::Event>,
     stop: CancellationToken,
@@ -128,7 +133,9 @@ struct Driver<R: Role> {
 impl<R: Role> Driver<R> {
     async fn run(mut self, servers: Vec<TurnCredentials>) {
         if !servers.is_empty() {
-            self.gather_until = Instant::now() + GATHER_WAIT;
+            if self.waits {
+                self.gather_until = Instant::now() + GATHER_WAIT;
+            }
             let open = tokio::time::timeout(GATHER_WAIT, self.open_relays(&servers));
             drop(open.await);
         }

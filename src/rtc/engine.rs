@@ -98,7 +98,8 @@ pub(super) struct Engine {
 
 impl Engine {
     /// An engine that can be reached at `addresses`, the most preferred first, and that takes
-    /// `answering_role` in the DTLS handshake when it answers.
+    /// `answering_role` in the DTLS handshake when it answers. Without any address it takes the
+    /// first relayed path that works.
     pub(super) fn new(
         now: Instant,
         addresses: &[SocketAddr],
@@ -111,7 +112,7 @@ impl Engine {
         let connection = RTCPeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::new().build())
             .with_media_engine(settings::media_engine().map_err(RtcError::engine("codecs"))?)
-            .with_setting_engine(settings::settings(answering_role))
+            .with_setting_engine(settings::settings(answering_role, addresses.is_empty()))
             .with_interceptor_registry(registry)
             .build(now)
             .map_err(RtcError::engine("new connection"))?;

@@ -14,6 +14,12 @@ pub enum RtcError {
     /// No local address could be bound, so there is nothing to receive media on.
     #[error("no local address to receive media on")]
     NoAddress,
+    /// Only relayed paths are allowed, and there is no relay.
+    #[error(
+        "only relayed connections are allowed, but the bridge names no TURN server; \
+         allow direct ones or ask whoever runs the bridge for a TURN server"
+    )]
+    NoRelay,
     /// The operating system refused a socket.
     #[error("UDP socket: {0}")]
     Socket(#[from] io::Error),

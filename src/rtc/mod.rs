@@ -13,6 +13,7 @@ mod filter;
 mod mapped;
 mod outbox;
 pub mod peer;
+mod permission;
 pub mod publisher;
 mod publishing;
 mod relay;

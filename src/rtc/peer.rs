@@ -19,8 +19,12 @@ const MAX_SOCKETS: usize = 8;
 pub struct PeerConfig {
     /// TURN servers that the bridge told us of.
     pub ice_servers: Vec<TurnCredentials>,
-    /// The bridge is on this machine: offer 127.0.0.1 too, and prefer it.
+    /// The bridge seems to be on this machine: offer 127.0.0.1 too, and prefer it. Relayed
+    /// addresses are not waited for then, but used where it turns out that only they work:
+    /// behind a forwarded port the bridge is elsewhere.
     pub loopback: bool,
+    /// Take relayed paths only, and tell nobody an address of ours.
+    pub relay_only: bool,
 }
 
 /// State of a connection as a whole: ICE and DTLS together.
@@ -49,6 +53,10 @@ pub(super) struct Listening {
 
 /// Binds one UDP socket per usable local address, loopback first.
 pub(super) fn bind(config: &PeerConfig) -> Result<Vec<Listening>, RtcError> {
+    if config.relay_only {
+        // The sockets that talk to relays are made later.
+        return if config.ice_servers.is_empty() { Err(RtcError::NoRelay) } else { Ok(Vec::new()) };
+    }
     let mut addresses = Vec::new();
     if config.loopback {
         addresses.push(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -79,9 +87,9 @@ pub(super) fn listen_anywhere(ipv6: bool) -> io::Result<Listening> {
     listen(if ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() })
 }
 
-/// TURN servers that are of use: none when the bridge is on this machine.
-pub(super) fn servers(config: &PeerConfig) -> Vec<TurnCredentials> {
-    if config.loopback { Vec::new() } else { config.ice_servers.clone() }
+/// Whether descriptions wait for relayed addresses.
+pub(super) const fn waits_for_relays(config: &PeerConfig) -> bool {
+    config.relay_only || !config.loopback
 }
 
 fn listen(address: IpAddr) -> io::Result<Listening> {

@@ -134,7 +134,7 @@ impl Publisher {
             frames: Some(frame_queue),
             messages: Some(message_queue),
         };
-        let task = Task::spawn(role, sockets, peer::servers(config), inputs, Outbox::new(None));
+        let task = Task::spawn(role, sockets, config, inputs, Outbox::new(None));
         Ok(Self { commands, frames, messages, state, loss, moves, task })
     }
 

@@ -39,8 +39,10 @@ const REPLAY_WINDOW: usize = 1024;
 /// Longest message that we receive. Janus buffers 64 KiB.
 const MAX_RECEIVED_MESSAGE: u32 = 64 * 1024;
 
-/// Everything but codecs, for a connection that takes `answering_role` when it answers.
-pub(super) fn settings(answering_role: RTCDtlsRole) -> SettingEngine {
+/// Everything but codecs, for a connection that takes `answering_role` when it answers. One that
+/// has nothing but relays does not wait for anything better.
+pub(super) fn settings(answering_role: RTCDtlsRole, relay_only: bool) -> SettingEngine {
+    let relay_wait = if relay_only { Duration::ZERO } else { RELAY_WAIT };
     SettingEngineBuilder::new()
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         .with_include_loopback_candidate(true)
@@ -50,7 +52,7 @@ pub(super) fn settings(answering_role: RTCDtlsRole) -> SettingEngine {
         .with_host_acceptance_min_wait(Some(Duration::ZERO))
         .with_srflx_acceptance_min_wait(Some(REFLEXIVE_WAIT))
         .with_prflx_acceptance_min_wait(Some(REFLEXIVE_WAIT))
-        .with_relay_acceptance_min_wait(Some(RELAY_WAIT))
+        .with_relay_acceptance_min_wait(Some(relay_wait))
         .with_srtp_replay_protection_window(REPLAY_WINDOW)
         .with_srtcp_replay_protection_window(REPLAY_WINDOW)
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MAX_RECEIVED_MESSAGE))

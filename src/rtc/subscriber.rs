@@ -102,8 +102,7 @@ impl Subscriber {
         let (state_sender, state) = watch::channel(PeerState::New);
         let role = Subscribing::new(addresses, state_sender);
         let inputs = Inputs { commands: command_queue, frames: None, messages: None };
-        let task =
-            Task::spawn(role, sockets, peer::servers(config), inputs, Outbox::new(Some(events)));
+        let task = Task::spawn(role, sockets, config, inputs, Outbox::new(Some(events)));
         Ok((Self { commands, state, task }, event_queue))
     }
 

@@ -8,7 +8,6 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::context;
 use super::params;
-use super::params::Params;
 use super::recording;
 use super::stream;
 use super::stream_room;

@@ -4,7 +4,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use super::dispatch::Answer;
-use super::params::Params;
+use super::params;
 use crate::bridge::core::Core;
 use crate::bridge::recording::EndReason;
 use crate::bridge::recording::RecorderError;
@@ -17,11 +17,12 @@ use crate::model::RecordingId;
 use crate::model::StreamRoomId;
 use crate::wire::dto::Call;
 use crate::wire::dto::recording as dto;
-use crate::wire::dto::recording::READ_MAX;
+use crate::wire::dto::recording::RecordingDelete;
 use crate::wire::dto::recording::RecordingGet;
 use crate::wire::dto::recording::RecordingList;
 use crate::wire::dto::recording::RecordingPart;
 use crate::wire::dto::recording::RecordingRead;
+use crate::wire::dto::recording::RecordingStop;
 
 /// Carries out one of the methods.
 ///
@@ -34,28 +35,24 @@ pub async fn call(
     method: &str,
     raw: Value,
 ) -> Result<Answer, ServiceError> {
-    let mut params = Params::new(raw)?;
     match method {
-        "recording.recordingStop" => stop(core, caller, params).await,
+        "recording.recordingStop" => stop(core, caller, raw).await,
         "recording.recordingList" => {
-            let room = StreamRoomId(params.id("streamRoomId")?);
-            params.finish()?;
+            let room = StreamRoomId(params::read::<RecordingList>(raw)?.stream_room_id);
             let id = room.clone();
             core.store.read(move |tx| recording::see(tx, &caller, &id).map(drop)).await?;
             let list = core.recorder.list(&room).iter().map(dto::Recording::from).collect();
             Ok(Answer::quiet(RecordingList::result(&dto::Recordings { list })))
         }
         "recording.recordingGet" => {
-            let id = RecordingId(params.id("recordingId")?);
-            params.finish()?;
+            let id = RecordingId(params::read::<RecordingGet>(raw)?.recording_id);
             visible(core, caller, &id).await?;
             let found = core.recorder.get(&id).await?;
             Ok(Answer::quiet(RecordingGet::result(&dto::Recording::from(&found))))
         }
-        "recording.recordingRead" => read(core, caller, params).await,
+        "recording.recordingRead" => read(core, caller, raw).await,
         "recording.recordingDelete" => {
-            let id = RecordingId(params.id("recordingId")?);
-            params.finish()?;
+            let id = RecordingId(params::read::<RecordingDelete>(raw)?.recording_id);
             let room = core.recorder.find(&id)?.room;
             core.store.read(move |tx| recording::manage(tx, &caller, &room).map(drop)).await?;
             core.recorder.remove(&id).await?;
@@ -65,9 +62,8 @@ pub async fn call(
     }
 }
 
-async fn stop(core: &Core, caller: Caller, mut params: Params) -> Result<Answer, ServiceError> {
-    let room = StreamRoomId(params.id("streamRoomId")?);
-    params.finish()?;
+async fn stop(core: &Core, caller: Caller, raw: Value) -> Result<Answer, ServiceError> {
+    let room = StreamRoomId(params::read::<RecordingStop>(raw)?.stream_room_id);
     let id = room.clone();
     core.store.read(move |tx| recording::manage(tx, &caller, &id).map(drop)).await?;
     let notices = core.stop_recording(&room, EndReason::Stopped).await;
@@ -77,16 +73,10 @@ async fn stop(core: &Core, caller: Caller, mut params: Params) -> Result<Answer,
     Ok(Answer { reply: json!("OK"), notices, turn: None })
 }
 
-async fn read(core: &Core, caller: Caller, mut params: Params) -> Result<Answer, ServiceError> {
-    let id = RecordingId(params.id("recordingId")?);
-    let track = params.integer("track", 1, i64::from(u32::MAX))?;
-    let offset = params.integer("offset", 0, i64::MAX)?;
-    let length = params.integer("length", 1, i64::from(READ_MAX))?;
-    params.finish()?;
+async fn read(core: &Core, caller: Caller, raw: Value) -> Result<Answer, ServiceError> {
+    let RecordingRead { recording_id, track, offset, length } = params::read(raw)?;
+    let id = RecordingId(recording_id);
     visible(core, caller, &id).await?;
-    let track = u32::try_from(track).map_err(|_| ServiceError::params("track"))?;
-    let offset = u64::try_from(offset).map_err(|_| ServiceError::params("offset"))?;
-    let length = u32::try_from(length).map_err(|_| ServiceError::params("length"))?;
     let (bytes, size) = core.recorder.read(&id, track, offset, length).await?;
     Ok(Answer::quiet(RecordingRead::result(&RecordingPart::new(&bytes, size))))
 }

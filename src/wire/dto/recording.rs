@@ -70,7 +70,14 @@ impl Call for RecordingRead {
     type Answer = RecordingPart;
 
     fn validate(&self) -> Result<(), Invalid> {
-        limit::id("recordingId", &self.recording_id)
+        limit::id("recordingId", &self.recording_id)?;
+        if self.track == 0 {
+            return Err(Invalid { key: "track", rule: "must be 1 or more" });
+        }
+        if !(1..=READ_MAX).contains(&self.length) {
+            return Err(Invalid { key: "length", rule: "must be 1 to 524288" });
+        }
+        Ok(())
     }
 }
 

@@ -150,7 +150,7 @@ impl<'a> Ana<'a> {
         let here = json!({"streamRoomId": room.as_str()});
         self.session.call("stream.streamRoomJoin", here).await.unwrap();
         let publisher =
-            Publisher::new(&PeerConfig { ice_servers: Vec::new(), loopback: true }).unwrap();
+            Publisher::new(&PeerConfig { loopback: true, ..PeerConfig::default() }).unwrap();
         let sink = publisher.add_audio_track().await.unwrap();
         let sdp = publisher.create_offer().await.unwrap();
         let offer = json!({"streamRoomId": room.as_str(), "offer": {"type": "offer", "sdp": sdp}});

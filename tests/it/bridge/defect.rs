@@ -15,7 +15,7 @@ use super::world::keys;
 use super::world::text;
 
 fn peer() -> PeerConfig {
-    PeerConfig { ice_servers: Vec::new(), loopback: true }
+    PeerConfig { loopback: true, ..PeerConfig::default() }
 }
 
 fn here(room: &str) -> Value {

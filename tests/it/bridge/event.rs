@@ -270,7 +270,7 @@ async fn event_streams_of_a_call_in_both_generations() {
     scene.old.hears("remoteStreamsChanged", "streamroom/update", &changed).await;
 
     // The old client subscribes: the others learn of it.
-    let peer = PeerConfig { ice_servers: Vec::new(), loopback: true };
+    let peer = PeerConfig { ice_servers: Vec::new(), loopback: true, relay_only: false };
     let (subscriber, _events) = Subscriber::new(&peer).unwrap();
     let list = json!([{"streamId": stream["id"]}]);
     let params = json!({"streamRoomId": room, "subscriptionsToAdd": list});
@@ -363,7 +363,7 @@ async fn event_stream_unsubscribed_and_reoffer_of_a_new_client() {
     scene.new.next("streamPublished", "streamroom/streams/publish").await;
     scene.new.client.ws("stream.streamRoomJoin", here(&room)).await.unwrap();
     scene.new.next("streamRoomJoined", "streamroom/join").await;
-    let peer = PeerConfig { ice_servers: Vec::new(), loopback: true };
+    let peer = PeerConfig { ice_servers: Vec::new(), loopback: true, relay_only: false };
     let (subscriber, _events) = Subscriber::new(&peer).unwrap();
     let list = json!([{"streamId": stream, "streamTrackId": "0"}]);
     let params = json!({"streamRoomId": room, "subscriptionsToAdd": list});

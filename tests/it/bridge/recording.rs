@@ -244,7 +244,8 @@ async fn recordings_end_with_their_room_and_go_with_it() {
 /// Publishes something that is recorded: silence is enough.
 async fn speak(client: &mut Client, room: &str) -> (Publisher, conclave::rtc::AudioSink) {
     let publisher =
-        Publisher::new(&PeerConfig { ice_servers: Vec::new(), loopback: true }).unwrap();
+        Publisher::new(&PeerConfig { ice_servers: Vec::new(), loopback: true, relay_only: false })
+            .unwrap();
     let sink = publisher.add_audio_track().await.unwrap();
     let offer = json!({"type": "offer", "sdp": publisher.create_offer().await.unwrap()});
     let params = json!({"streamRoomId": room, "offer": offer});

@@ -52,7 +52,7 @@ struct Listener {
 }
 
 fn loopback() -> PeerConfig {
-    PeerConfig { ice_servers: Vec::new(), loopback: true }
+    PeerConfig { loopback: true, ..PeerConfig::default() }
 }
 
 fn whole(stream: StreamId) -> StreamSubscription {

@@ -13,7 +13,7 @@ use conclave::rtc::PeerState;
 use tokio::sync::watch;
 
 fn loopback() -> PeerConfig {
-    PeerConfig { ice_servers: Vec::new(), loopback: true }
+    PeerConfig { loopback: true, ..PeerConfig::default() }
 }
 
 async fn until(state: &mut watch::Receiver<PeerState>, wanted: PeerState) {

@@ -215,7 +215,7 @@ async fn sound_finds_its_way_through_a_relay() {
         password: PASSWORD.to_owned(),
         expiration_time: Timestamp(0),
     };
-    let config = PeerConfig { ice_servers: vec![credentials], loopback: false };
+    let config = PeerConfig { ice_servers: vec![credentials], ..PeerConfig::default() };
     let publisher = Publisher::new(&config).unwrap();
     let sink = publisher.add_audio_track().await.unwrap();
     let mut peer = Counterpart::new().await;
@@ -258,7 +258,7 @@ async fn a_silent_relay_delays_the_offer_but_does_not_prevent_it() {
         password: PASSWORD.to_owned(),
         expiration_time: Timestamp(0),
     };
-    let config = PeerConfig { ice_servers: vec![credentials], loopback: false };
+    let config = PeerConfig { ice_servers: vec![credentials], ..PeerConfig::default() };
     let publisher = Publisher::new(&config).unwrap();
     publisher.add_audio_track().await.unwrap();
     let offer = tokio::time::timeout(Duration::from_secs(5), publisher.create_offer()).await;

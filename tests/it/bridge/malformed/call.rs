@@ -54,7 +54,7 @@ impl LiveCall {
             client.connect(&world.bridge).await;
             client.ws("stream.streamRoomJoin", json!({"streamRoomId": room})).await.unwrap();
         }
-        let peers = PeerConfig { ice_servers: Vec::new(), loopback: true };
+        let peers = PeerConfig { loopback: true, ..PeerConfig::default() };
         let publisher = Publisher::new(&peers).unwrap();
         let sink = publisher.add_audio_track().await.unwrap();
         let sdp = publisher.create_offer().await.unwrap();

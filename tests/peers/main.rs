@@ -1,0 +1,26 @@
+//! Our clients through the servers of others: Janus as the SFU, coturn as the relay.
+//!
+//! Every test starts a server of its own on free ports and ends it. Where a server is not
+//! installed its tests say so and pass; `make peers` installs what they need.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests fail on the unexpected, and print what they measure"
+)]
+
+mod call;
+mod coturn;
+#[cfg(target_os = "linux")]
+mod firewall;
+mod janus;
+mod member;
+mod process;
+mod relay;
+mod room;
+mod sound;
+mod support;
+#[path = "../it/api/world.rs"]
+#[expect(dead_code, reason = "tests of the API use more of it")]
+mod world;
