@@ -187,7 +187,7 @@ mod tests {
             (ApiError::Media(text()), 0x0008_0009),
             (ApiError::Closed, 0x0002_000E),
             (refused(0x30), 0xF000_0030),
-            (refused(-32602), 0xFFFF_8096),
+            (refused(-32602), 0xFFFF_80A6),
             (ApiError::Net(NetError::ConnectionLost), 0x0002_000E),
         ];
         for (error, code) in cases {

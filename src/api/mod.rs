@@ -2,7 +2,6 @@
 //!
 //! [`Connection`] is about Contexts, users and events; [`StreamApi`] about Stream Rooms and
 //! what happens in them, with the method names of the PrivMX StreamApi.
-//!
 #![doc = include_str!("../../docs/library.md")]
 
 mod anchors;

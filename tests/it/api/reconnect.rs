@@ -73,15 +73,19 @@ async fn everything_comes_back_once_when_the_network_changes() {
     let anas_stream = streams.iter().find(|info| info.user_id.as_str() == "ana").unwrap().id;
     let mut listener = ben_api.add_remote_stream_listener(&room, Some(anas_stream)).unwrap();
 
-    let (mut anas_status, mut bens_status) = (anas.status(), bens.status());
+    let returns = [anas.status(), bens.status()].map(|mut status| {
+        tokio::spawn(async move {
+            let lost = |status: &CallStatus| matches!(status, CallStatus::Reconnecting { .. });
+            soon("the loss", status.wait_for(lost)).await.unwrap();
+            let active = |status: &CallStatus| *status == CallStatus::Active;
+            soon("the return", status.wait_for(active)).await.unwrap();
+        })
+    });
     network.change_addresses();
     network.lose_streams();
     let began = Instant::now();
-    for status in [&mut anas_status, &mut bens_status] {
-        let lost = |status: &CallStatus| matches!(status, CallStatus::Reconnecting { .. });
-        soon("the loss", status.wait_for(lost)).await.unwrap();
-        let active = |status: &CallStatus| *status == CallStatus::Active;
-        soon("the return", status.wait_for(active)).await.unwrap();
+    for returned in returns {
+        returned.await.unwrap();
     }
     soon("ana again", levels.wait_for(|levels| heard_once(levels, "ana"))).await.unwrap();
     let mut anas_levels = anas.levels();

@@ -222,8 +222,9 @@ async fn sessions_of_a_key_and_rooms_of_a_context_are_counted() {
     let mut alice = world.join("alice", 1).await;
     let mut sockets = Vec::new();
     for _ in 0..2 {
-        alice.connect(&world.bridge).await;
-        sockets.push(alice.socket.take().unwrap());
+        let mut again = world.login(&key(1)).await.unwrap();
+        again.connect(&world.bridge).await;
+        sockets.push(again);
     }
     let mut other = world.login(&key(1)).await.unwrap();
     let mut third = world.join("bob", 2).await;

@@ -46,6 +46,14 @@ fn a_machine_without_devices_says_so_and_does_not_hang() {
     assert!(start.elapsed() < Duration::from_secs(15));
 }
 
+fn amplitude_at_440(sound: &[f32]) -> f64 {
+    let (sine, cosine) = (0..).zip(sound).fold((0.0, 0.0), |(sine, cosine), (n, &sample)| {
+        let phase = std::f64::consts::TAU * 440.0 * f64::from(n) / 48_000.0;
+        (sine + f64::from(sample) * phase.sin(), cosine + f64::from(sample) * phase.cos())
+    });
+    2.0 * f64::hypot(sine, cosine) / sound.len() as f64
+}
+
 #[test]
 fn what_the_speaker_plays_comes_back_through_the_microphone() {
     if !has_server() {
@@ -74,11 +82,10 @@ fn what_the_speaker_plays_comes_back_through_the_microphone() {
     let rate = heard.len() as f64 / start.elapsed().as_secs_f64();
     assert!((rate / 48_000.0 - 1.0).abs() < 0.05, "{rate} samples a second");
     let second = &heard[heard.len() - 48_000..];
-    let (sine, cosine) = (0..).zip(second).fold((0.0, 0.0), |(sine, cosine), (n, &sample)| {
-        let phase = std::f64::consts::TAU * 440.0 * f64::from(n) / 48_000.0;
-        (sine + f64::from(sample) * phase.sin(), cosine + f64::from(sample) * phase.cos())
-    });
-    let amplitude = 2.0 * f64::hypot(sine, cosine) / 48_000.0;
+    // Tenths of a second, of which a busy machine may spoil a few.
+    let mut amplitudes: Vec<f64> = second.chunks_exact(4_800).map(amplitude_at_440).collect();
+    amplitudes.sort_by(f64::total_cmp);
+    let amplitude = amplitudes[5];
     eprintln!(
         "amplitude {amplitude:.4}, underruns {}, overruns {}",
         speaker.underruns(),
