@@ -9,7 +9,7 @@ run: setup ## Build and open a demo meeting
 
 test: setup-test ## Run all tests, with real sound devices where they are virtual
 	tests/pulse/server.sh run cargo test
-	cargo test --no-default-features
+	cargo test --no-default-features --lib --test it
 
 setup: ## Install what compiling needs
 	@.ci/setup build
