@@ -28,7 +28,7 @@ pub struct Remote {
 /// Parts of an account on a bridge.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Overrides {
-    /// Base URL of the bridge, as in https://bridge.example.org
+    /// Base URL of the bridge, beginning with http or https
     #[arg(long, global = true, env = "CONCLAVE_BRIDGE", value_name = "URL")]
     pub bridge: Option<String>,
     /// Solution to log in to

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use serde_json::json;
 
+use crate::api::ApiError;
 use crate::cli::args::Global;
 use crate::cli::args::Rooms;
 use crate::cli::output::Output;
@@ -11,6 +12,7 @@ use crate::cli::paths::Paths;
 use crate::cli::room_meta;
 use crate::cli::session::Profile;
 use crate::cli::session::Session;
+use crate::model::RecordingState;
 use crate::model::StreamRoom;
 use crate::model::UserId;
 
@@ -77,10 +79,20 @@ async fn carry_out(session: &Session, command: &Rooms, output: Output) -> anyhow
 async fn recording(session: &Session, room: &str, output: Output) -> anyhow::Result<()> {
     let room = session.expect_room(room).await?;
     let name = room_meta::name(&room);
+    let (state, running) = match session.api.list_recordings(&room.stream_room_id).await {
+        Ok(list) => match list.into_iter().find(|one| one.state == RecordingState::Running) {
+            Some(running) => ("running", Some(running.id)),
+            None => ("off", None),
+        },
+        Err(ApiError::NotOffered { .. }) => ("unknown", None),
+        Err(error) => return Err(error.into()),
+    };
     let line = json!({"event": "recording", "room": {"id": room.stream_room_id.as_str(),
-        "name": name}, "state": "unknown"});
-    output.result(&line, || {
-        format!("{name}: this bridge does not tell whether it records; those in the call are told")
+        "name": name}, "state": state, "recording": running.as_ref().map(|id| id.as_str())});
+    output.result(&line, || match (state, &running) {
+        (_, Some(id)) => format!("{name} is recorded as {id}"),
+        ("off", _) => format!("{name} is not recorded"),
+        _ => format!("{name}: this bridge does not tell whether it records"),
     });
     Ok(())
 }

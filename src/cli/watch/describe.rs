@@ -50,9 +50,16 @@ pub fn room_json(id: &StreamRoomId, name: &str) -> Value {
 /// An event of a watched room and a line for people; `None` for what is no news of a room.
 #[must_use]
 pub fn event(event: &Event, id: &StreamRoomId, name: &str) -> Option<(Value, String)> {
-    let room = room_json(id, name);
+    let (mut line, text) = news(&event.kind, room_json(id, name), name)?;
+    if let Some(members) = line.as_object_mut() {
+        members.insert("bridge_ms".to_owned(), event.timestamp.0.into());
+    }
+    Some((line, text))
+}
+
+fn news(kind: &EventKind, room: Value, name: &str) -> Option<(Value, String)> {
     let who = |user: &UserId| clean(user.as_str());
-    let described = match &event.kind {
+    Some(match kind {
         EventKind::StreamRoomCreated(created) => {
             (about_room("room_created", created, room), format!("{name}: created"))
         }
@@ -94,13 +101,18 @@ pub fn event(event: &Event, id: &StreamRoomId, name: &str) -> Option<(Value, Str
             json!({"event": "subscriptions_changed", "room": room, "user": user.as_str()}),
             format!("{name}: {} changed what they listen to", who(user)),
         ),
+        EventKind::StreamRoomRecordingStarted { recording, user, .. } => (
+            json!({"event": "recording_started", "room": room, "recording": recording.as_str(),
+                "user": user.as_str()}),
+            format!("{name}: {} has it recorded", who(user)),
+        ),
+        EventKind::StreamRoomRecordingStopped { recording, reason, .. } => (
+            json!({"event": "recording_stopped", "room": room, "recording": recording.as_str(),
+                "reason": clean(reason)}),
+            format!("{name}: no longer recorded ({})", clean(reason)),
+        ),
         _ => return None,
-    };
-    let (mut line, text) = described;
-    if let Some(members) = line.as_object_mut() {
-        members.insert("bridge_ms".to_owned(), event.timestamp.0.into());
-    }
-    Some((line, text))
+    })
 }
 
 fn stream((id, user): (StreamId, &UserId)) -> Value {

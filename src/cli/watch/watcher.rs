@@ -114,13 +114,14 @@ struct Running<'a> {
 ///
 /// If the bridge refuses.
 pub async fn subscribe(session: &Session) -> anyhow::Result<EventQueue> {
-    const TYPES: [StreamEventType; 6] = [
+    const TYPES: [StreamEventType; 7] = [
         StreamEventType::RoomCreate,
         StreamEventType::RoomUpdate,
         StreamEventType::RoomDelete,
         StreamEventType::Streams,
         StreamEventType::Subscribe,
         StreamEventType::Unsubscribe,
+        StreamEventType::Recording,
     ];
     let events = session.connection.events();
     let context = EventSelector::Context(session.context.clone());
@@ -481,7 +482,9 @@ const fn room_of(kind: &EventKind) -> Option<&StreamRoomId> {
         | EventKind::StreamUpdated { room, .. }
         | EventKind::StreamUnpublished { room, .. }
         | EventKind::RemoteStreamsChanged { room, .. }
-        | EventKind::StreamSubscriptionsChanged { room, .. } => Some(room),
+        | EventKind::StreamSubscriptionsChanged { room, .. }
+        | EventKind::StreamRoomRecordingStarted { room, .. }
+        | EventKind::StreamRoomRecordingStopped { room, .. } => Some(room),
         EventKind::StreamPublished(data) => Some(&data.stream_room_id),
         _ => None,
     }

@@ -582,3 +582,23 @@ async fn defect_14_1_b14_candidates_are_sent_as_old_bridges_accept_them() {
     assert_eq!(sent["sdpMLineIndex"], 0);
     pair.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn defect_14_1_b4_who_may_not_unpublish_leaves_and_comes_back() {
+    let pair = Pair::joined(Generation::B).await;
+    let Pair { bridge, ana, ben, room } = &pair;
+    let mut bens = ben.add_remote_stream_listener(room, None).unwrap();
+    let (anas, anas_stream, _) = publish(ana, room, &[LocalTrack::Data]).await;
+    ben.subscribe_to_remote_streams(room, &whole(anas_stream)).await.unwrap();
+    delivered(ana, anas, &mut bens, b"before").await;
+    // Ben manages nothing, so official bridges refuse; to leave is his right.
+    let (handle, ..) = publish(ben, room, &[LocalTrack::Data]).await;
+    ben.unpublish_stream(handle).await.unwrap();
+    bridge.called("stream.streamRoomLeave", 1).await;
+    assert_eq!(bridge.calls("stream.streamRoomLeave")[0].user, "ben");
+    // He is back, with his subscriptions, and can publish again.
+    bridge.called("stream.streamsSubscribeToRemote", 2).await;
+    delivered(ana, anas, &mut bens, b"after").await;
+    publish(ben, room, &[LocalTrack::Data]).await;
+    pair.end().await;
+}

@@ -102,6 +102,8 @@ fn killed_bridge_leaves_a_recording_that_members_play_in_sync() {
     let mut record = world.start("ana", &["record", "alpha"]);
     let recording = record.event("recording_started")["recording"].as_str().unwrap().to_owned();
     done(record);
+    let state = done(world.start("ben", &["rooms", "recording", "alpha"]));
+    assert_eq!(state[0]["recording"], recording.as_str(), "{state:?}");
     for process in guests.iter_mut().chain([&mut host]) {
         let told = process.event("recording_started");
         assert_eq!(
