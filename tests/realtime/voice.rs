@@ -104,9 +104,22 @@ fn last<'a>(events: &'a [Value], name: &str) -> &'a Value {
     events.iter().rfind(|event| event["event"] == name).unwrap()
 }
 
+/// Real time on a shared machine: a take that a pause of the machine spoiled is repeated once.
+/// What each of them measured is printed.
+fn at_most_twice(take: fn()) {
+    let _turn = crate::take_turns();
+    if std::panic::catch_unwind(take).is_err() {
+        println!("the first take failed; once more");
+        take();
+    }
+}
+
 #[test]
 fn two_people_hear_each_other() {
-    let _turn = crate::take_turns();
+    at_most_twice(take_two_people);
+}
+
+fn take_two_people() {
     let (ana, ben) = (Person::new(ANA, "en"), Person::new(BEN, "en+f3"));
     let (host, invite) = ana.host("ana", "20s");
     let guest = ben.join(&invite, "ben", "18s");
@@ -132,7 +145,10 @@ fn two_people_hear_each_other() {
 
 #[test]
 fn three_people_hear_each_other() {
-    let _turn = crate::take_turns();
+    at_most_twice(take_three_people);
+}
+
+fn take_three_people() {
     let people = [Person::new(ANA, "en"), Person::new(BEN, "en+f3"), Person::new(CHI, "en+m4")];
     let [ana, ben, chi] = &people;
     let (host, invite) = ana.host("ana", "22s");

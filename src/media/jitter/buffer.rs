@@ -14,8 +14,8 @@ use super::timeline::Timeline;
 use crate::media::frame::FRAME_TICKS;
 
 /// The least delay: one frame, because the consumer's ticks are not aligned with the packets,
-/// and a little for threads that are woken late.
-pub const MIN_DELAY: Duration = Duration::from_millis(25);
+/// and most of another for threads that are woken late, on either side.
+pub const MIN_DELAY: Duration = Duration::from_millis(35);
 /// Delay before anything has been measured. It is the least, so that a quiet network never
 /// has a reason to change it: each change is a small jump in what is heard.
 pub const START_DELAY: Duration = MIN_DELAY;
