@@ -150,7 +150,7 @@ impl EventHub {
             let local = is_local(&event.kind);
             let accepts = match &queue.filter {
                 Filter::Application => wanted || local,
-                Filter::Room(room) => local || room_of(&event.kind) == Some(room),
+                Filter::Room(room) => local || event.kind.room() == Some(room),
             };
             if accepts {
                 queue.push(event.clone());
@@ -171,27 +171,6 @@ impl EventHub {
 
 const fn is_local(kind: &EventKind) -> bool {
     matches!(kind, EventKind::Connected | EventKind::Disconnected { .. })
-}
-
-/// The room that an event is about.
-pub(crate) const fn room_of(kind: &EventKind) -> Option<&StreamRoomId> {
-    match kind {
-        EventKind::StreamRoomCreated(room) | EventKind::StreamRoomUpdated(room) => {
-            Some(&room.stream_room_id)
-        }
-        EventKind::StreamRoomDeleted(room)
-        | EventKind::StreamRoomJoined { room, .. }
-        | EventKind::StreamRoomLeft { room, .. }
-        | EventKind::StreamUpdated { room, .. }
-        | EventKind::StreamUnpublished { room, .. }
-        | EventKind::RemoteStreamsChanged { room, .. }
-        | EventKind::StreamSubscriptionsChanged { room, .. }
-        | EventKind::StreamRoomCustom { room, .. }
-        | EventKind::StreamRoomRecordingStarted { room, .. }
-        | EventKind::StreamRoomRecordingStopped { room, .. } => Some(room),
-        EventKind::StreamPublished(data) => Some(&data.stream_room_id),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -158,3 +158,27 @@ pub enum EventKind {
         data: Vec<u8>,
     },
 }
+
+impl EventKind {
+    /// The room that the event is about.
+    #[must_use]
+    pub const fn room(&self) -> Option<&StreamRoomId> {
+        match self {
+            Self::StreamRoomCreated(room) | Self::StreamRoomUpdated(room) => {
+                Some(&room.stream_room_id)
+            }
+            Self::StreamRoomDeleted(room)
+            | Self::StreamRoomJoined { room, .. }
+            | Self::StreamRoomLeft { room, .. }
+            | Self::StreamUpdated { room, .. }
+            | Self::StreamUnpublished { room, .. }
+            | Self::RemoteStreamsChanged { room, .. }
+            | Self::StreamSubscriptionsChanged { room, .. }
+            | Self::StreamRoomCustom { room, .. }
+            | Self::StreamRoomRecordingStarted { room, .. }
+            | Self::StreamRoomRecordingStopped { room, .. } => Some(room),
+            Self::StreamPublished(data) => Some(&data.stream_room_id),
+            _ => None,
+        }
+    }
+}

@@ -334,7 +334,7 @@ impl Running<'_> {
             }
             _ => {}
         }
-        let Some(id) = room_of(&event.kind) else { return };
+        let Some(id) = event.kind.room() else { return };
         if let EventKind::StreamRoomCreated(room) | EventKind::StreamRoomUpdated(room) = &event.kind
         {
             let me = &self.session.user;
@@ -468,24 +468,4 @@ fn ticks(period: Duration) -> tokio::time::Interval {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.reset();
     ticks
-}
-
-/// The room that an event is about.
-const fn room_of(kind: &EventKind) -> Option<&StreamRoomId> {
-    match kind {
-        EventKind::StreamRoomCreated(room) | EventKind::StreamRoomUpdated(room) => {
-            Some(&room.stream_room_id)
-        }
-        EventKind::StreamRoomDeleted(room)
-        | EventKind::StreamRoomJoined { room, .. }
-        | EventKind::StreamRoomLeft { room, .. }
-        | EventKind::StreamUpdated { room, .. }
-        | EventKind::StreamUnpublished { room, .. }
-        | EventKind::RemoteStreamsChanged { room, .. }
-        | EventKind::StreamSubscriptionsChanged { room, .. }
-        | EventKind::StreamRoomRecordingStarted { room, .. }
-        | EventKind::StreamRoomRecordingStopped { room, .. } => Some(room),
-        EventKind::StreamPublished(data) => Some(&data.stream_room_id),
-        _ => None,
-    }
 }
