@@ -10,8 +10,6 @@ use tokio::io::AsyncBufReadExt;
 use tokio::io::BufReader;
 use tokio::io::Lines;
 use tokio::io::Stdin;
-use tokio::signal::unix::SignalKind;
-use tokio::signal::unix::signal;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 use tokio::time::timeout;
@@ -33,6 +31,7 @@ use super::gate::GateHandle;
 use super::gate::Notice;
 use super::output::Output;
 use super::output::clean;
+use super::stop::Stop;
 
 /// How often levels and statistics are printed.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
@@ -61,8 +60,8 @@ pub struct Headless {
 
 impl Headless {
     /// Runs until the duration is over, a signal comes or the room ends; then leaves.
-    pub async fn run(mut self) -> anyhow::Result<()> {
-        let mut stop = pin!(stop_signal(self.duration)?);
+    pub async fn run(mut self, mut stop: Stop) -> anyhow::Result<()> {
+        let mut stop = pin!(stop.within(self.duration));
         let mut tick = tokio::time::interval(REPORT_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tick.tick().await;
@@ -264,29 +263,6 @@ async fn next_status(status: &mut watch::Receiver<CallStatus>) -> CallStatus {
 
 fn tenths(value: f32) -> f64 {
     (f64::from(value) * 10.0).round() / 10.0
-}
-
-/// Ends when the call should: answers why.
-pub fn stop_signal(
-    duration: Option<Duration>,
-) -> anyhow::Result<impl Future<Output = &'static str>> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hangup = signal(SignalKind::hangup())?;
-    Ok(async move {
-        let over = async {
-            match duration {
-                Some(duration) => tokio::time::sleep(duration).await,
-                None => future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = over => "duration",
-            _ = interrupt.recv() => "interrupt",
-            _ = terminate.recv() => "terminate",
-            _ = hangup.recv() => "hangup",
-        }
-    })
 }
 
 async fn next_notice(gate: &mut Option<GateHandle>) -> Notice {

@@ -21,6 +21,7 @@ pub mod remote;
 mod room_meta;
 mod run;
 mod session;
+mod stop;
 mod surroundings;
 mod trust;
 pub mod watch;

@@ -24,6 +24,7 @@ use crate::cli::provision::InviteTerms;
 use crate::cli::room_meta;
 use crate::cli::session::Profile;
 use crate::cli::session::Session;
+use crate::cli::stop::Stop;
 use crate::model::StreamRoom;
 use crate::model::Timestamp;
 use crate::profile::Invite;
@@ -71,12 +72,18 @@ pub async fn run(
         session.close().await;
         return shown;
     }
+    let mut stop = Stop::new()?;
     let hosting = json!({"event": "hosting", "url": session.url, "invite": link,
         "room": {"id": room.stream_room_id.as_str(), "name": room_meta::name(&room)}});
     output.result(&hosting, || announcement(&session.url, &link));
     let events = session.api.room_events(&room.stream_room_id);
     let joining_since = clock::now();
-    let call = join_call(&session, &room, &choice, sound.muted, output).await?;
+    let joining = join_call(&session, &room, &choice, sound.muted, output);
+    let Some(call) = stop.unless_signalled(joining).await else {
+        session.close().await;
+        return Ok(());
+    };
+    let call = call?;
     let headless = Headless {
         output,
         call,
@@ -87,7 +94,7 @@ pub async fn run(
         asks: host.admit == Admit::Ask,
         duration: host.headless.duration,
     };
-    let result = headless.run().await;
+    let result = headless.run(stop).await;
     session.close().await;
     result
 }

@@ -4,8 +4,6 @@ use std::time::Duration;
 use std::time::Instant;
 
 use serde_json::json;
-use tokio::signal::unix::SignalKind;
-use tokio::signal::unix::signal;
 
 use crate::api::Call;
 use crate::api::CallConfig;
@@ -26,6 +24,7 @@ use crate::cli::paths::Paths;
 use crate::cli::room_meta;
 use crate::cli::session::Profile;
 use crate::cli::session::Session;
+use crate::cli::stop::Stop;
 use crate::model::EventKind;
 use crate::model::StreamRoom;
 use crate::model::UserWithPubKey;
@@ -48,6 +47,23 @@ pub async fn run(
     join: &Join,
     output: Output,
 ) -> anyhow::Result<()> {
+    let mut stop = Stop::new()?;
+    let finding = find((own, chosen), global, sound, join, output);
+    let Some(found) = stop.unless_signalled(finding).await else { return Ok(()) };
+    let (session, choice, room) = found?;
+    let result = meet(&session, room, choice, sound, screen, (&join.headless, output), stop).await;
+    session.close().await;
+    result
+}
+
+/// A session, the devices, and the room that is meant, once this user may go in.
+async fn find(
+    (own, chosen): (Paths, Paths),
+    global: &Global,
+    sound: &Sound,
+    join: &Join,
+    output: Output,
+) -> anyhow::Result<(Session, Choice, StreamRoom)> {
     let (session, choice, room) = match join.invite.parse::<Invite>() {
         Ok(invite) => {
             global.remote.refuse_for("join INVITE")?;
@@ -58,13 +74,8 @@ pub async fn run(
             let profile = Profile::open(own, global.name.as_deref())?;
             let choice = Choice::new(sound, &profile.settings)?;
             let session = Session::invited(profile, &invite).await?;
-            match wait_for_admission(&session, &invite, output).await {
-                Ok(Some(room)) => (session, choice, room),
-                outcome => {
-                    session.close().await;
-                    return outcome.map(|_| ());
-                }
-            }
+            let room = wait_for_admission(&session, &invite, output).await;
+            (session, choice, room)
         }
         Err(error) => {
             let known = !chosen.overrides.is_empty() || KnownBridge::load(&chosen.data)?.is_some();
@@ -74,18 +85,17 @@ pub async fn run(
             let profile = Profile::open(chosen, global.name.as_deref())?;
             let choice = Choice::new(sound, &profile.settings)?;
             let session = Session::resume(profile).await?;
-            match session.expect_room(&join.invite).await {
-                Ok(room) => (session, choice, room),
-                Err(error) => {
-                    session.close().await;
-                    return Err(error);
-                }
-            }
+            let room = session.expect_room(&join.invite).await;
+            (session, choice, room)
         }
     };
-    let result = meet(&session, room, choice, sound, screen, (&join.headless, output)).await;
-    session.close().await;
-    result
+    match room {
+        Ok(room) => Ok((session, choice, room)),
+        Err(error) => {
+            session.close().await;
+            Err(error)
+        }
+    }
 }
 
 /// Takes part until the call is left.
@@ -96,6 +106,7 @@ async fn meet(
     sound: &Sound,
     screen: &Screen,
     (headless, output): (&args::Headless, Output),
+    mut stop: Stop,
 ) -> anyhow::Result<()> {
     if !headless.headless {
         let start = tui::Start {
@@ -109,10 +120,11 @@ async fn meet(
     }
     let events = session.api.room_events(&room.stream_room_id);
     let joining_since = clock::now();
-    let call = join_call(session, &room, &choice, sound.muted, output).await?;
+    let joining = join_call(session, &room, &choice, sound.muted, output);
+    let Some(call) = stop.unless_signalled(joining).await else { return Ok(()) };
     let headless = Headless {
         output,
-        call,
+        call: call?,
         joining_since,
         events,
         room: room.stream_room_id,
@@ -120,7 +132,7 @@ async fn meet(
         asks: false,
         duration: headless.duration,
     };
-    headless.run().await
+    headless.run(stop).await
 }
 
 /// Joins the call of a room with the devices chosen, and says so.
@@ -175,12 +187,12 @@ pub async fn enter(
     Ok(call)
 }
 
-/// Asks to be let in until the room opens; `None` if the user gave up first.
+/// Asks to be let in until the room opens.
 async fn wait_for_admission(
     session: &Session,
     invite: &Invite,
     output: Output,
-) -> anyhow::Result<Option<StreamRoom>> {
+) -> anyhow::Result<StreamRoom> {
     let inviter = admission::inviter(&session.connection, invite).await?;
     // The invite came from them directly, so their key is verified by it.
     if session.keys.remember(&invite.context, &inviter, true)? == Standing::Changed {
@@ -194,12 +206,10 @@ async fn wait_for_admission(
     let updates = format!("streamroom/update|contextId={context}");
     session.connection.subscribe_for(&[answers]).await?;
     session.api.subscribe_for(&[updates]).await?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
     let mut told = false;
     loop {
         if let Some(room) = open_room(session, invite).await? {
-            return Ok(Some(room));
+            return Ok(room);
         }
         let name = &session.profile.identity.name;
         let guest = session.profile.identity.key.public_key();
@@ -211,14 +221,10 @@ async fn wait_for_admission(
                 format!("waiting to be let in; your key is {}", guest.fingerprint())
             });
         }
-        tokio::select! {
-            outcome = tokio::time::timeout(ASK_EVERY, news(&mut events, invite, &inviter)) => {
-                // A time-out is no answer: look at the room, then ask again.
-                outcome.unwrap_or(Ok(()))?;
-            }
-            _ = interrupt.recv() => return Ok(None),
-            _ = terminate.recv() => return Ok(None),
-        }
+        // A time-out is no answer: look at the room, then ask again.
+        tokio::time::timeout(ASK_EVERY, news(&mut events, invite, &inviter))
+            .await
+            .unwrap_or(Ok(()))?;
     }
 }
 

@@ -25,11 +25,11 @@ use crate::api::RemoteStreamListener;
 use crate::api::StreamEventType;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
-use crate::cli::headless::stop_signal;
 use crate::cli::output::Output;
 use crate::cli::output::clean;
 use crate::cli::room_meta;
 use crate::cli::session::Session;
+use crate::cli::stop::Stop;
 use crate::device::DeviceSpec;
 use crate::model::CallStats;
 use crate::model::Event;
@@ -136,7 +136,8 @@ pub async fn subscribe(session: &Session) -> anyhow::Result<EventQueue> {
 impl Watcher<'_> {
     /// Runs until the duration is over, a signal comes, or no room is left to watch.
     pub async fn run(self) -> anyhow::Result<()> {
-        let mut stop = pin!(stop_signal(self.duration)?);
+        let mut stop = Stop::new()?;
+        let mut stop = pin!(stop.within(self.duration));
         let mut look = ticks(LOOK_EVERY);
         let mut report = ticks(REPORT_EVERY);
         let mut events = self.events;

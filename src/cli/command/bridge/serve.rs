@@ -4,8 +4,6 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::json;
-use tokio::signal::unix::SignalKind;
-use tokio::signal::unix::signal;
 use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
@@ -21,6 +19,7 @@ use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
 use crate::cli::output::Output;
 use crate::cli::paths::Paths;
+use crate::cli::stop::Stop;
 use crate::profile::file::DirLock;
 
 /// Serves until a signal, and then ends in order: sessions are closed, calls finished, and the
@@ -39,8 +38,7 @@ pub async fn run(
         return Ok(());
     }
     let _log = start_log(&config.log, global.log.as_deref())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut stop = Stop::new()?;
     let _lock = DirLock::acquire(&paths.bridge)?;
     let bridge = Bridge::start(config.bridge(paths.bridge.clone())?).await?;
     admin::announce(&bridge, &paths.bridge).await?;
@@ -57,10 +55,7 @@ pub async fn run(
         let seen = metrics.as_deref().unwrap_or("nowhere");
         format!("serving at {}\nmetrics: {seen}\nbridge key: {key}", bridge.url())
     });
-    let name = tokio::select! {
-        _ = interrupt.recv() => "SIGINT",
-        _ = terminate.recv() => "SIGTERM",
-    };
+    let name = stop.signalled().await;
     tracing::info!(signal = name, "ending");
     bridge.shutdown().await;
     output.result(&json!({"event": "stopped"}), || "stopped".to_owned());
