@@ -48,6 +48,8 @@ const HOMES: &[(&str, &str)] = &[
     ("cpal::", "src/device/"),
     ("rodio::", "src/device/"),
     ("opusic_c::", "src/media/codec/"),
+    ("vpx_sys::", "src/media/codec/"),
+    ("oxideav_vp8::", "src/media/codec/"),
     ("rusqlite::", "src/bridge/store/"),
     ("reqwest::", "src/net/"),
     ("tokio_tungstenite::", "src/net/"),
@@ -202,6 +204,44 @@ fn files_stay_readable() {
             broken.push(format!("{}: {lines} lines, at most {limit}", source.name()));
         }
     }
+    report(&broken);
+}
+
+/// The one file that may contain `unsafe`: the binding of libvpx.
+const UNSAFE_HOME: &str = "src/media/codec/vp8_libvpx.rs";
+
+#[test]
+fn unsafe_code_has_one_home_and_says_why_it_is_sound() {
+    let mut broken = Vec::new();
+    for root in ["src", "tests", "benches"] {
+        for source in sources(root) {
+            if source.path == Path::new("tests/tidy.rs") {
+                continue;
+            }
+            let name = source.name();
+            let mut explained = false;
+            for (index, line) in source.text.lines().enumerate() {
+                let code = line.split("//").next().unwrap_or_default();
+                let mut words = code.split(|c: char| !c.is_alphanumeric() && c != '_');
+                explained |= line.trim_start().starts_with("// SAFETY: ");
+                if words.any(|word| word == "unsafe") {
+                    if name != UNSAFE_HOME {
+                        broken
+                            .push(format!("{name}:{}: unsafe belongs in {UNSAFE_HOME}", index + 1));
+                    } else if !explained {
+                        broken.push(format!("{name}:{}: no SAFETY line above", index + 1));
+                    }
+                    explained = false;
+                }
+            }
+        }
+    }
+    let excepted: Vec<_> = sources("src")
+        .into_iter()
+        .filter(|source| source.text.contains("expect(unsafe_code"))
+        .map(|source| source.name())
+        .collect();
+    assert_eq!(excepted, ["src/media/codec/mod.rs"], "modules that may use unsafe");
     report(&broken);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::crypto::frame::FrameError;
 
-/// Why samples could not be turned into packets or back, or a file not into samples.
+/// Why samples or pictures could not be turned into packets or back, or a file not into either.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MediaError {
@@ -14,8 +14,19 @@ pub enum MediaError {
         /// Its answer.
         reason: &'static str,
     },
+    /// The VP8 codec refused.
+    #[error("VP8 could not {action}: {reason}")]
+    Vp8 {
+        /// What was asked of it.
+        action: &'static str,
+        /// Its answer.
+        reason: &'static str,
+    },
+    /// A picture that can't be.
+    #[error("not a picture that can be used: {0}")]
+    Picture(&'static str),
     /// A frame could not be encrypted.
-    #[error("a sound frame could not be encrypted")]
+    #[error("a frame could not be encrypted")]
     Seal(#[source] FrameError),
     /// The file is no WAV file, or one of a kind that is not read.
     #[error("not a WAV file that can be read: {0}")]
@@ -23,7 +34,13 @@ pub enum MediaError {
     /// The file is as large as a WAV file can be.
     #[error("the WAV file has reached its largest size, 4 GiB")]
     WavFull,
+    /// The file is no IVF file of VP8, or is damaged.
+    #[error("not an IVF file that can be read: {0}")]
+    Ivf(&'static str),
+    /// The file is no YUV4MPEG2 file, or one of a kind that is not read.
+    #[error("not a Y4M file that can be read: {0}")]
+    Y4m(&'static str),
     /// Reading or writing failed.
-    #[error("reading or writing sound failed")]
+    #[error("reading or writing a media file failed")]
     Io(#[from] std::io::Error),
 }

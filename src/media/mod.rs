@@ -1,8 +1,8 @@
 //! What happens to samples and pixels: no device, no socket, no clock.
 //!
 //! Everything here is a step function: samples, packets and the time go in, frames and
-//! counters come out. [`pipeline`] is the paved path from a microphone's samples to sealed
-//! RTP payloads and back; the other modules are its parts.
+//! counters come out. [`pipeline`] is the paved path from a microphone's samples and a camera's
+//! pictures to sealed RTP payloads and back; the other modules are its parts.
 
 pub mod audio;
 pub mod codec;
@@ -12,7 +12,9 @@ pub mod frame;
 pub mod jitter;
 pub mod pipeline;
 pub mod recording;
+pub mod video;
 
 pub use error::MediaError;
 pub use frame::AudioFrame;
 pub use frame::EncodedFrame;
+pub use video::Picture;
