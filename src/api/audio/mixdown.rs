@@ -23,6 +23,7 @@ use crate::media::frame::FRAME_SAMPLES;
 use crate::media::frame::SAMPLE_RATE;
 use crate::media::pipeline::AudioReceiver;
 use crate::media::pipeline::AudioSender;
+use crate::media::pipeline::Received;
 use crate::media::pipeline::ReceiverStats;
 use crate::model::AudioLevels;
 use crate::model::Level;
@@ -283,10 +284,11 @@ impl<S> Mixdown<S> {
         arrival: Instant,
     ) {
         if let Some(track) = self.tracks.get_mut(key) {
-            // What became of it is in the receiver's counters.
-            track.receiver.handle_packet(seq, timestamp, payload, arrival);
+            let received = track.receiver.handle_packet(seq, timestamp, payload, arrival);
             track.loss.observe(&track.receiver.stats(), arrival);
-            self.last_sound = self.last_sound.max(arrival);
+            if received == Received::Queued {
+                self.last_sound = self.last_sound.max(arrival);
+            }
         }
     }
 

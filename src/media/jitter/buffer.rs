@@ -14,8 +14,8 @@ use super::timeline::Timeline;
 use crate::media::frame::FRAME_TICKS;
 
 /// The least delay: one frame, because the consumer's ticks are not aligned with the packets,
-/// and most of another for threads that are woken late, on either side.
-pub const MIN_DELAY: Duration = Duration::from_millis(35);
+/// and another for threads that are woken late, on either side.
+pub const MIN_DELAY: Duration = Duration::from_millis(40);
 /// Delay before anything has been measured. It is the least, so that a quiet network never
 /// has a reason to change it: each change is a small jump in what is heard.
 pub const START_DELAY: Duration = MIN_DELAY;
@@ -137,6 +137,11 @@ pub struct JitterBuffer {
     in_time_run: u32,
     /// Where the last release ended: nothing before it is ever released.
     floor: Option<i64>,
+    /// Samples handed out so far.
+    played: i64,
+    /// How far the cursor was ahead of `played` when the last spurt ended. The next one keeps to
+    /// it, so that pauses stay as long as they were.
+    habit: Option<i64>,
     late: u64,
     duplicates: u64,
     concealed: u64,
@@ -161,6 +166,8 @@ impl JitterBuffer {
             behind: 0,
             in_time_run: 0,
             floor: None,
+            played: 0,
+            habit: None,
             late: 0,
             duplicates: 0,
             concealed: 0,
@@ -197,9 +204,10 @@ impl JitterBuffer {
 
     /// Returns the next step; between two steps the caller plays what the last one said.
     pub fn poll_output(&mut self, now: Instant) -> Output {
-        self.catch_up(now);
+        self.delay.observe_poll(self.played, now);
+        self.catch_up();
         self.bound_depth();
-        match self.state {
+        let output = match self.state {
             State::Idle => self.poll_idle(now),
             State::Playing { cursor, last_seq, given } => {
                 self.poll_playing(cursor, last_seq, given, now)
@@ -207,7 +215,11 @@ impl JitterBuffer {
             State::Starved { cursor, last_seq, given } => {
                 self.poll_starved(cursor, last_seq, given, now)
             }
+        };
+        if let Output::Lost { samples, .. } | Output::Silence { samples } = output {
+            self.played = self.played.saturating_add(i64::from(samples));
         }
+        output
     }
 
     /// For a while now more sound has been held back than jitter demands: if what was just
@@ -220,6 +232,7 @@ impl JitterBuffer {
     /// Tells the buffer that a silent frame was left out.
     pub fn shrunk(&mut self) {
         self.deep_run = DEEP_FRAMES.saturating_sub(SHRINK_PACE);
+        self.played = self.played.saturating_sub(FRAME);
         self.advance(FRAME);
     }
 
@@ -238,13 +251,24 @@ impl JitterBuffer {
 
     fn poll_idle(&mut self, now: Instant) -> Output {
         let Some((&seq, first)) = self.pending.first_key_value() else { return silence(FRAME) };
-        // The first packet stands for the moment that is about to be played, not for delay.
-        let delay = duration(self.depth().saturating_sub(first.samples));
-        if !self.has_waited(first.arrival, now) && delay < self.delay.target() {
+        if !self.is_due(first, now) {
             return silence(FRAME);
         }
         let (cursor, last_seq) = (first.timestamp, seq.saturating_sub(1));
         self.poll_playing(cursor, last_seq, 0, now)
+    }
+
+    /// Whether it is time to begin with this packet.
+    fn is_due(&self, first: &Held, now: Instant) -> bool {
+        let habit = self.habit.filter(|_| !self.delay.is_excessive(first.timestamp));
+        if let Some(habit) = habit {
+            let in_turn = first.timestamp <= self.played.saturating_add(habit);
+            return in_turn && !self.delay.is_short(first.timestamp);
+        }
+        // The first packet stands for the moment that is about to be played, not for delay.
+        let delay = duration(self.depth().saturating_sub(first.samples));
+        let waited = now.saturating_duration_since(first.arrival);
+        waited >= self.delay.target() || delay >= self.delay.target()
     }
 
     fn poll_playing(&mut self, cursor: i64, last_seq: u64, given: i64, now: Instant) -> Output {
@@ -253,7 +277,7 @@ impl JitterBuffer {
         };
         let gap = first.timestamp.saturating_sub(cursor);
         if gap <= 0 {
-            return self.release(now);
+            return self.release();
         }
         if gap > MAX_GAP {
             self.pause();
@@ -261,12 +285,12 @@ impl JitterBuffer {
         }
         let step = gap.min(FRAME);
         let missing = frames_between(last_seq, seq);
-        if missing == 0 && self.has_waited(first.arrival, now) {
+        if missing == 0 && self.delay.is_excessive(first.timestamp) {
             // A pause need not be played to its end when what follows it is due.
             self.advance(gap);
-            return self.release(now);
+            return self.release();
         }
-        if missing > 0 && given == 0 && self.delay.is_short(cursor, now) {
+        if missing > 0 && given == 0 && self.delay.is_short(cursor) {
             // Perhaps it is only late. Waiting for it makes the delay what it ought to be; if
             // it does not come, what is played now stands for it.
             self.state = State::Starved { cursor, last_seq, given: FRAME };
@@ -314,9 +338,9 @@ impl JitterBuffer {
         self.poll_playing(cursor.saturating_add(credit), last_seq, credit, now)
     }
 
-    fn release(&mut self, now: Instant) -> Output {
+    fn release(&mut self) -> Output {
         let Some((seq, held)) = self.pending.pop_first() else { return silence(FRAME) };
-        let deep = self.delay.is_excessive(held.timestamp, now);
+        let deep = self.delay.is_excessive(held.timestamp);
         self.deep_run = if deep { self.deep_run.saturating_add(1) } else { 0 };
         if self.deep_run >= DEEPEST_FRAMES {
             self.behind = self.behind.max(FRAME);
@@ -324,18 +348,20 @@ impl JitterBuffer {
         }
         let cursor = held.timestamp.saturating_add(held.samples);
         self.floor = Some(cursor);
+        self.played = self.played.saturating_add(held.samples);
+        self.habit = Some(cursor.saturating_sub(self.played));
         self.state = State::Playing { cursor, last_seq: seq, given: 0 };
         Output::Frame(held.payload)
     }
 
     /// Gives up what came too late once what follows it is in time again. Concealment was played
     /// for it; playing it as well would delay everything after it.
-    fn catch_up(&mut self, now: Instant) {
+    fn catch_up(&mut self) {
         let (State::Playing { cursor, .. } | State::Starved { cursor, .. }) = self.state else {
             return;
         };
         let due = cursor.saturating_add(self.behind);
-        if self.behind < FRAME || !self.delay.is_enough(due, now) {
+        if self.behind < FRAME || self.delay.is_short(due) {
             return;
         }
         let mut in_time = self.pending.iter().filter(|(_, held)| held.timestamp >= due);
@@ -423,10 +449,6 @@ impl JitterBuffer {
             && after.is_none_or(|(_, held)| timestamp < held.timestamp)
     }
 
-    fn has_waited(&self, arrival: Instant, now: Instant) -> bool {
-        now.saturating_duration_since(arrival) >= self.delay.target()
-    }
-
     fn first_payload(&self) -> Option<Bytes> {
         self.pending.first_key_value().map(|(_, held)| held.payload.clone())
     }
@@ -442,6 +464,7 @@ impl JitterBuffer {
         self.delay.forget_offset();
         self.deep_run = 0;
         self.floor = None;
+        self.habit = None;
     }
 }
 

@@ -15,11 +15,11 @@ use super::buffer::START_DELAY;
 
 /// Packets looked back on: five seconds of speech.
 const WINDOW: usize = 250;
-/// Packets before a delay below the first one is believed.
-const ENOUGH: usize = 50;
-/// Of a hundred packets so many shall be in time. The rest is concealed: waiting for the
-/// slowest few would delay everybody.
-const IN_TIME: usize = 98;
+/// Of a hundred packets so many may be late. They are concealed: waiting for the slowest few
+/// would delay everybody.
+const LATE: usize = 4;
+/// However few packets there are, so many late ones say nothing about the next.
+const ACCIDENTS: usize = 3;
 /// A delay that was needed may be needed again: so long less must have been enough before it
 /// is lowered, or every change of load would be heard as a jump.
 const HOLD: Duration = Duration::from_secs(10);
@@ -31,6 +31,8 @@ const MARGIN_US: i64 = 5_000;
 const SLACK_US: i64 = 25_000;
 
 const FRAME_US: i64 = 20_000;
+/// A poll that comes later than this was not late: what is played stood still.
+const STOPPED_US: i64 = 500_000;
 
 #[derive(Clone, Copy, Debug)]
 struct Transit {
@@ -39,7 +41,7 @@ struct Transit {
     leads: bool,
 }
 
-/// Measures arrivals. Times are microseconds since the first of them.
+/// Measures arrivals and what is played. Times are microseconds since the first arrival.
 #[derive(Debug)]
 pub(super) struct DelayEstimator {
     epoch: Option<Instant>,
@@ -51,6 +53,10 @@ pub(super) struct DelayEstimator {
     needed_at: Option<Instant>,
     last: Option<(Instant, i64)>,
     jitter_us: f64,
+    /// When the last polls came, minus the sound handed out before each.
+    polls: VecDeque<i64>,
+    /// The time by the clock of what is played: when this poll would have come, were none late.
+    playing_us: i64,
 }
 
 impl DelayEstimator {
@@ -63,7 +69,29 @@ impl DelayEstimator {
             needed_at: None,
             last: None,
             jitter_us: 0.0,
+            polls: VecDeque::with_capacity(WINDOW),
+            playing_us: 0,
         }
+    }
+
+    /// Takes note of a poll at `now`, after so many samples have been handed out.
+    ///
+    /// A consumer that is woken late asks for several frames at once. What the delay is, is
+    /// judged by when they are heard, and not by when they were asked for.
+    pub(super) fn observe_poll(&mut self, played: i64, now: Instant) {
+        let Some(epoch) = self.epoch else { return };
+        let played = microseconds(played);
+        let lead = since(epoch, now).saturating_sub(played);
+        let earliest = self.polls.iter().min().copied();
+        if earliest.is_some_and(|earliest| lead > earliest.saturating_add(STOPPED_US)) {
+            self.polls.clear();
+        }
+        if self.polls.len() == WINDOW {
+            self.polls.pop_front();
+        }
+        self.polls.push_back(lead);
+        let earliest = self.polls.iter().min().copied().unwrap_or(lead);
+        self.playing_us = played.saturating_add(earliest);
     }
 
     /// Takes the arrival of a packet at `now`.
@@ -97,25 +125,19 @@ impl DelayEstimator {
         self.jitter_us / 1000.0
     }
 
-    /// A packet released at `now` had waited longer than it had to.
-    pub(super) fn is_excessive(&self, timestamp: i64, now: Instant) -> bool {
-        self.waited(timestamp, now) > self.target_us().saturating_add(SLACK_US)
+    /// What is played now had waited longer than it had to.
+    pub(super) fn is_excessive(&self, timestamp: i64) -> bool {
+        self.waited(timestamp) > self.target_us().saturating_add(SLACK_US)
     }
 
-    /// What is due at `now` has waited a frame less than packets of this jitter may need.
-    pub(super) fn is_short(&self, timestamp: i64, now: Instant) -> bool {
-        self.waited(timestamp, now).saturating_add(FRAME_US / 2) < self.target_us()
-    }
-
-    /// Playing this at `now` leaves as much delay as packets of this jitter need.
-    pub(super) fn is_enough(&self, timestamp: i64, now: Instant) -> bool {
-        self.waited(timestamp, now) >= self.target_us()
+    /// What is due now has waited less than packets of this jitter may need, by half a frame.
+    pub(super) fn is_short(&self, timestamp: i64) -> bool {
+        self.waited(timestamp).saturating_add(FRAME_US / 2) < self.target_us()
     }
 
     /// Time since the packet with this timestamp could have been here at the earliest.
-    fn waited(&self, timestamp: i64, now: Instant) -> i64 {
-        let Some(epoch) = self.epoch else { return 0 };
-        since(epoch, now).saturating_sub(microseconds(timestamp)).saturating_sub(self.fastest)
+    fn waited(&self, timestamp: i64) -> i64 {
+        self.playing_us.saturating_sub(microseconds(timestamp)).saturating_sub(self.fastest)
     }
 
     fn target_us(&self) -> i64 {
@@ -126,6 +148,7 @@ impl DelayEstimator {
     pub(super) fn forget_offset(&mut self) {
         self.epoch = None;
         self.transits.clear();
+        self.polls.clear();
         self.last = None;
         self.target = self.target.max(START_DELAY);
     }
@@ -135,14 +158,11 @@ impl DelayEstimator {
         let leads = self.transits.iter().filter(|transit| transit.leads);
         let mut sorted: Vec<i64> = leads.map(|transit| transit.us).collect();
         sorted.sort_unstable();
-        // The very latest of them is an accident, however few there are.
-        sorted.pop();
-        let index = sorted.len().saturating_mul(IN_TIME) / 100;
-        let slow = sorted.get(index).or(sorted.last()).copied().unwrap_or(self.fastest);
+        let late = (sorted.len().saturating_mul(LATE) / 100).max(ACCIDENTS);
+        sorted.truncate(sorted.len().saturating_sub(late));
+        let slow = sorted.last().copied().unwrap_or(self.fastest);
         let needed = slow.saturating_sub(self.fastest).saturating_add(MARGIN_US).max(0);
-        let needed = Duration::from_micros(needed.unsigned_abs());
-        let least = if sorted.len() < ENOUGH { START_DELAY } else { MIN_DELAY };
-        let needed = needed.clamp(least, MAX_DELAY);
+        let needed = Duration::from_micros(needed.unsigned_abs()).clamp(MIN_DELAY, MAX_DELAY);
         let held = self.needed_at.is_some_and(|at| now.saturating_duration_since(at) < HOLD);
         if needed >= self.target || !held {
             self.target = needed;

@@ -49,6 +49,8 @@ const LEAVE_OUT_DB: f32 = -50.0;
 pub enum Received {
     /// It will be heard.
     Queued,
+    /// It says that the sender is there and silent.
+    Silent,
     /// It came twice or too late.
     Useless,
     /// It did not authenticate.
@@ -162,7 +164,9 @@ impl AudioReceiver {
             return Received::Undecodable;
         };
         let payload = Bytes::from(opened.frame);
+        let silent = payload[..] == SILENCE;
         match self.jitter.handle_input(Packet { seq, timestamp, samples, payload }, now) {
+            Verdict::Queued if silent => Received::Silent,
             Verdict::Queued => Received::Queued,
             Verdict::Duplicate | Verdict::Late => Received::Useless,
         }
