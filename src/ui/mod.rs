@@ -18,6 +18,7 @@ pub mod keymap;
 pub mod layout;
 pub mod mouse;
 pub mod pane;
+pub mod picture;
 pub mod runtime;
 pub mod signal;
 pub mod state;

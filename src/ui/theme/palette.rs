@@ -6,6 +6,7 @@
 use ratatui::style::Style;
 
 use super::glyph::Glyphs;
+use crate::ui::picture::MARK;
 
 /// How many colours the terminal can show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -103,10 +104,11 @@ impl Theme {
         &self.name
     }
 
-    /// The style of a role.
+    /// The style of a role. Whatever it is given to is no longer part of a picture.
     #[must_use]
     pub fn style(&self, role: Role) -> Style {
-        self.styles.get(role as usize).copied().unwrap_or_default()
+        let style = self.styles.get(role as usize).copied().unwrap_or_default();
+        style.remove_modifier(MARK)
     }
 
     /// The symbols in use.
