@@ -129,15 +129,15 @@ fn a_watcher_hears_everybody_and_is_heard_by_nobody() {
     ben.event("joined");
     let joined = watcher.event("participant_joined");
     assert_eq!((&joined["user"], &joined["room"]["name"]), (&"ben".into(), &"war-room".into()));
+    let alert = watcher.event("alert");
+    let said = [&alert["state"], &alert["user"], &alert["rule"], &alert["room"]["name"]];
+    let expected = ["raised", "ben", "level > -30 of ben for 1s", "war-room"];
+    assert!(said.iter().zip(expected).all(|(a, b)| **a == b), "{alert}");
     let levels = watcher.event_where("levels", |event| {
         let loud = |user| level_of(event, user).is_some_and(|l| l["dbfs"].as_f64() > Some(-15.0));
         loud("ana") && loud("ben")
     });
     assert!(levels["at_ms"].as_i64() > Some(1_700_000_000_000));
-    let alert = watcher.event("alert");
-    let said = [&alert["state"], &alert["user"], &alert["rule"], &alert["room"]["name"]];
-    let expected = ["raised", "ben", "level > -30 of ben for 1s", "war-room"];
-    assert!(said.iter().zip(expected).all(|(a, b)| **a == b), "{alert}");
 
     figures_are_served(&url);
 
