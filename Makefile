@@ -1,5 +1,5 @@
 # Two commands are all a newcomer needs: `make run` and `make test`. Both install what is missing.
-.PHONY: help run test setup setup-test lint bench load malformed voice tui pulse recording idle drill peers
+.PHONY: help run test setup setup-test lint bench load malformed voice tui pulse recording idle drill peers memcheck
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,3 +55,11 @@ idle: setup-test ## What a quiet call costs: CPU and bytes to the terminal over 
 
 drill: setup-test ## Break calls in every way, REPEAT times each: seconds until sound is back
 	REPEAT=$${REPEAT:-50} CYCLES=$${CYCLES:-1000} cargo test --test drill -- --nocapture --test-threads 1
+
+# The tests that are left out, and why, are named in tests/it/media/vp8.rs.
+memcheck: setup ## The binding of libvpx under valgrind, which fails on any bad access or leak
+	@.ci/setup memcheck
+	valgrind --version
+	cargo --config "target.'cfg(all())'.runner = '$(MEMCHECK)'" test --test it media::vp8 -- \
+		--test-threads 1 --nocapture --skip tiny_pictures
+MEMCHECK := valgrind -q --error-exitcode=9 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite

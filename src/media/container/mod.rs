@@ -4,3 +4,4 @@
 pub mod ivf;
 pub mod ogg;
 pub mod wav;
+pub mod y4m;

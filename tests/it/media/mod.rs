@@ -2,6 +2,7 @@
 
 mod audio;
 mod codec;
+mod container;
 mod device;
 mod jitter;
 mod pipeline;
@@ -9,4 +10,6 @@ mod real;
 mod recording;
 mod stranger;
 mod support;
+mod video;
+mod vp8;
 mod wav;

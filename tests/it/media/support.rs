@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use conclave::crypto::frame::FrameKeys;
 use conclave::crypto::frame::MediaKey;
+use conclave::media::Picture;
 use conclave::model::KeyId;
 use conclave::model::Secret;
 use rand::SeedableRng;
@@ -127,4 +128,31 @@ pub fn snr_db(original: &[f32], other: &[f32]) -> f64 {
     let noise: f64 =
         original.iter().zip(other).map(|(&a, &b)| (f64::from(a) - f64::from(b)).powi(2)).sum();
     10.0 * (signal / noise.max(1e-20)).log10()
+}
+
+/// A picture in motion: waves that glide, and a bright square with sharp edges.
+pub fn scene(width: u32, height: u32, number: u32) -> Picture {
+    let mut picture = Picture::new(width, height).unwrap();
+    let time = number as f32;
+    let across: Vec<f32> = (0..width).map(|x| ((x as f32 + 2.0 * time) / 20.0).sin()).collect();
+    let down: Vec<f32> = (0..height).map(|y| ((y as f32 - time) / 15.0).cos()).collect();
+    let left = (number * 3) % width;
+    let (columns, chroma_columns) = (width as usize, width.div_ceil(2) as usize);
+    let (luma, u, v) = picture.planes_mut();
+    for (row, down) in luma.chunks_mut(columns).zip(&down) {
+        for (sample, across) in row.iter_mut().zip(&across) {
+            *sample = (120.0 + 50.0 * across + 35.0 * down) as u8;
+        }
+    }
+    for row in luma.chunks_mut(columns).skip(height as usize / 3).take(height as usize / 4) {
+        row.iter_mut().skip(left as usize).take(columns / 8).for_each(|sample| *sample = 220);
+    }
+    for (plane, shift) in [(u, 0.0), (v, 40.0)] {
+        for row in plane.chunks_mut(chroma_columns) {
+            for (x, sample) in row.iter_mut().enumerate() {
+                *sample = (128.0 + 30.0 * ((x as f32 + time + shift) / 25.0).sin()) as u8;
+            }
+        }
+    }
+    picture
 }
