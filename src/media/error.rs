@@ -34,6 +34,9 @@ pub enum MediaError {
     /// The file is as large as a WAV file can be.
     #[error("the WAV file has reached its largest size, 4 GiB")]
     WavFull,
+    /// The file is no Ogg file of Opus, or is damaged.
+    #[error("not an Ogg file of Opus that can be read: {0}")]
+    Ogg(&'static str),
     /// The file is no IVF file of VP8, or is damaged.
     #[error("not an IVF file that can be read: {0}")]
     Ivf(&'static str),

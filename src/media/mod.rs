@@ -11,6 +11,7 @@ pub mod error;
 pub mod frame;
 pub mod jitter;
 pub mod pipeline;
+pub mod playback;
 pub mod recording;
 pub mod video;
 

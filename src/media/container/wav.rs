@@ -174,6 +174,48 @@ impl<R: Read> WavReader<R> {
     }
 }
 
+impl<R: Read + Seek> WavReader<R> {
+    /// Samples from here to the end.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaError::Io`] if the end can't be found.
+    pub fn samples_left(&mut self) -> Result<u64, MediaError> {
+        let here = self.input.stream_position()?;
+        let end = self.input.seek(SeekFrom::End(0))?;
+        self.input.seek(SeekFrom::Start(here))?;
+        let there = end.saturating_sub(here);
+        let bytes = self.left.map_or(there, |left| left.min(there));
+        Ok(bytes.checked_div(self.group()).unwrap_or_default())
+    }
+
+    /// Passes over so many samples, at most to the end.
+    ///
+    /// # Errors
+    ///
+    /// [`MediaError::Io`] if that fails.
+    pub fn skip_samples(&mut self, samples: u64) -> Result<(), MediaError> {
+        let samples = samples.min(self.samples_left()?);
+        let bytes = samples.saturating_mul(self.group());
+        let step = i64::try_from(bytes).map_err(|_| MediaError::Wav("it is too long"))?;
+        self.input.seek(SeekFrom::Current(step))?;
+        self.left = self.left.map(|left| left.saturating_sub(bytes));
+        self.carry.clear();
+        Ok(())
+    }
+
+    /// Gives the input back.
+    pub fn into_inner(self) -> R {
+        self.input
+    }
+
+    /// Bytes of one sample of all channels.
+    fn group(&self) -> u64 {
+        let size = u64::try_from(self.encoding.size()).unwrap_or(1);
+        size.saturating_mul(u64::from(self.channels)).max(1)
+    }
+}
+
 fn read_format(input: &mut impl Read, length: u32) -> Result<(Encoding, u16, u32), MediaError> {
     if length < 16 {
         return Err(MediaError::Wav("its format is cut short"));

@@ -6,6 +6,7 @@ mod container;
 mod device;
 mod jitter;
 mod pipeline;
+mod playback;
 mod real;
 mod recording;
 mod stranger;
