@@ -49,7 +49,11 @@ impl Surroundings for Here {
         let list = device::list();
         let names =
             |devices: Vec<DeviceInfo>| devices.into_iter().map(|device| device.name).collect();
-        DeviceMenu { microphones: names(list.inputs), speakers: names(list.outputs) }
+        DeviceMenu {
+            microphones: names(list.inputs),
+            speakers: names(list.outputs),
+            cameras: Vec::new(),
+        }
     }
 
     fn cue(&self, cue: Cue) {

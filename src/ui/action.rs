@@ -2,6 +2,9 @@
 
 use tui_input::InputRequest;
 
+use super::stage::LayoutChoice;
+use super::stage::TileId;
+
 /// A part of the screen that can have the keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Pane {
@@ -62,6 +65,8 @@ pub enum Action {
     Rooms(RoomsAction),
     /// Do something with the call.
     Call(CallAction),
+    /// Look at the stage in another way.
+    Stage(StageAction),
     /// Answer the dialog on top.
     Dialog(DialogAction),
     /// Use the command palette.
@@ -133,6 +138,43 @@ pub enum CallAction {
     Microphone(String),
     /// Use this speaker.
     Speaker(String),
+    /// Turn the camera on or off.
+    ToggleCamera,
+    /// Use this camera, or none if it is called `off`.
+    Camera(String),
+    /// Choose what to share.
+    Shares,
+    /// Share this, or nothing if it is called `off`.
+    Share(String),
+}
+
+/// The stage.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StageAction {
+    /// Go to the tile some places further; where one stands out, that is then the one.
+    Step(isize),
+    /// Make the tile under the cursor stand out, or no longer.
+    Pin,
+    /// Make the tile of the person of this name stand out.
+    PinNamed(String),
+    /// Put the cursor on a tile; pin it if it is there already.
+    Point(TileId),
+    /// Divide the stage in the next way.
+    NextLayout,
+    /// Divide the stage in this way.
+    Layout(LayoutChoice),
+    /// Let the stage fill the screen, or no longer.
+    ToggleFull,
+    /// Back to all panes.
+    LeaveFull,
+    /// Leave out the user's own tile, or no longer.
+    ToggleSelf,
+    /// Look closer or, if negative, from farther away.
+    Zoom(isize),
+    /// See the whole picture.
+    ZoomOut,
+    /// Look further to the right; go to another tile if the whole picture is in sight.
+    Pan(isize),
 }
 
 /// The dialog on top.

@@ -57,6 +57,11 @@ pub fn apply(state: &mut State, event: Event) -> bool {
             }
         }
         Event::DevicesChanged(choice) => state.devices = choice,
+        Event::SharesChanged(_)
+        | Event::TileChanged { .. }
+        | Event::CameraChanged(_)
+        | Event::OwnShareChanged(_)
+        | Event::ShareMenuListed(_) => return shown(state, event),
         Event::RoomCreated(id) => {
             state.rooms.select(&id);
             state.refresh_people();
@@ -75,6 +80,35 @@ pub fn apply(state: &mut State, event: Event) -> bool {
             state.invite = Some(invite);
         }
         Event::Noticed { severity, text } => toast(state, severity, &text),
+    }
+    true
+}
+
+/// What is to be seen in the call, and what this user shows.
+fn shown(state: &mut State, event: Event) -> bool {
+    match event {
+        Event::SharesChanged(shares) => state.stage.set_shares(shares),
+        Event::TileChanged { tile, content } => return state.stage.set_content(tile, content),
+        Event::CameraChanged(camera) => {
+            if let Some(call) = &mut state.call {
+                call.camera = camera;
+            }
+        }
+        Event::OwnShareChanged(share) => {
+            if let Some(call) = &mut state.call {
+                call.share = share;
+            }
+        }
+        Event::ShareMenuListed(menu) => {
+            let wanted = |dialog| match dialog {
+                &mut Dialog::Share(ref mut share) => Some(share),
+                _ => None,
+            };
+            if let Some(share) = state.dialogs.find_mut(wanted) {
+                share.fill(menu);
+            }
+        }
+        _ => return false,
     }
     true
 }
@@ -101,12 +135,11 @@ fn joined(state: &mut State, room: StreamRoomId, listen_only: bool) {
     let name = state.rooms.row(&room).map(|row| row.name.clone());
     let name = name.unwrap_or_else(|| SafeText::name(room.as_str()));
     let before = state.call.take().filter(|call| call.room == room);
-    let (muted, participants) =
-        before.map(|call| (call.muted, call.participants)).unwrap_or_default();
     log_now(state, Mark::Note, "", &format!("you joined {name}"));
     let phase = Phase::Live;
     state.rooms.select(&room);
-    state.call = Some(CallState { room, name, phase, muted, listen_only, participants });
+    let call = before.unwrap_or_else(|| CallState::joining(room, name.clone()));
+    state.call = Some(CallState { name, phase, listen_only, ..call });
     state.refresh_people();
 }
 
@@ -117,6 +150,7 @@ fn left(state: &mut State, room: &StreamRoomId, fault: Option<Fault>) {
     }
     state.rooms.note_presence(room, &state.me.user.clone(), false);
     state.levels.reset();
+    state.stage.reset();
     state.refresh_people();
     if let Some(fault) = fault {
         failed(state, &fault);
@@ -158,6 +192,7 @@ fn levels_measured(state: &mut State, levels: &AudioLevels) -> bool {
     let Some(room) = state.live_call().map(|call| call.room.clone()) else { return false };
     let mut changed = state.people.set_levels(levels, &state.me.user, now);
     changed |= state.levels.set_levels(levels, now);
+    changed |= state.stage.follow(&state.people, now);
     if levels.levels.iter().any(|level| level.speaking && !level.muted) {
         changed |= state.rooms.bump(&room, now);
     }

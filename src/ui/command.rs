@@ -6,8 +6,11 @@ use super::action::Action;
 use super::action::CallAction;
 use super::action::Pane;
 use super::action::RoomsAction;
+use super::action::StageAction;
 use super::action::ViewAction;
+use super::stage::LayoutChoice;
 use super::state::State;
+use super::update::OFF;
 use super::widget::input;
 
 /// Completions that are shown at once.
@@ -30,6 +33,14 @@ pub enum Argument {
     Pane,
     /// A device; which ones there are is known once the devices were asked for.
     Device,
+    /// A camera, or none; alone it switches.
+    Camera,
+    /// A screen, a window or a terminal, or none; alone it asks.
+    Share,
+    /// A layout of the stage; alone it goes on to the next one.
+    Layout,
+    /// Somebody on the stage; alone it is whoever is under the cursor.
+    Tile,
 }
 
 impl Argument {
@@ -40,7 +51,16 @@ impl Argument {
             Self::NewRoom | Self::Theme | Self::Person => "NAME",
             Self::Pane => "PANE",
             Self::Device => "DEVICE",
+            Self::Camera => "[CAMERA]",
+            Self::Share => "[WHAT]",
+            Self::Layout => "[LAYOUT]",
+            Self::Tile => "[NAME]",
         }
+    }
+
+    /// It has to be there.
+    const fn is_needed(self) -> bool {
+        !matches!(self, Self::None | Self::Camera | Self::Share | Self::Layout | Self::Tile)
     }
 }
 
@@ -91,9 +111,17 @@ pub static COMMANDS: &[Command] = commands! {
     "delete" Room "delete a room" |name| Some(Action::Rooms(RoomsAction::Delete(name.to_owned())));
     "mute" None "turn the microphone off or on" |_| Some(Action::Call(CallAction::ToggleMute));
     "leave" None "leave the call" |_| Some(Action::Call(CallAction::Leave));
-    "devices" None "choose microphone and speaker" |_| Some(Action::Call(CallAction::Devices));
+    "devices" None "choose microphone, speaker and camera" |_| Some(Action::Call(CallAction::Devices));
     "mic" Device "use this microphone" |name| Some(Action::Call(CallAction::Microphone(name.to_owned())));
     "speaker" Device "use this speaker" |name| Some(Action::Call(CallAction::Speaker(name.to_owned())));
+    "camera" Camera "turn the camera on or off, or use another one" |name| Some(Action::Call(camera(name)));
+    "share" Share "share a screen, a window or a terminal; `off` ends it" |name| Some(Action::Call(share(name)));
+    "layout" Layout "divide the stage in another way" layout;
+    "pin" Tile "make somebody stand out" |name| Some(Action::Stage(tile(name)));
+    "full" None "the stage over the whole screen, or no longer" |_| Some(Action::Stage(StageAction::ToggleFull));
+    "hide-self" None "hide or show your own tile" |_| Some(Action::Stage(StageAction::ToggleSelf));
+    "zoom-in" None "look at a picture more closely" |_| Some(Action::Stage(StageAction::Zoom(1)));
+    "zoom-out" None "see the whole picture" |_| Some(Action::Stage(StageAction::ZoomOut));
     "invite" None "show the invite" |_| Some(Action::View(ViewAction::Invite));
     "key" None "show your own key" |_| Some(Action::View(ViewAction::Identity));
     "compare" Person "compare somebody's key" |name| Some(Action::View(ViewAction::Compare(name.to_owned())));
@@ -108,6 +136,25 @@ pub static COMMANDS: &[Command] = commands! {
     "quit" None "end the program" |_| Some(Action::Quit);
     "debug panic" None "" |_| Some(Action::DebugPanic);
 };
+
+fn camera(name: &str) -> CallAction {
+    if name.is_empty() { CallAction::ToggleCamera } else { CallAction::Camera(name.to_owned()) }
+}
+
+fn share(what: &str) -> CallAction {
+    if what.is_empty() { CallAction::Shares } else { CallAction::Share(what.to_owned()) }
+}
+
+fn layout(name: &str) -> Option<Action> {
+    Some(Action::Stage(match name {
+        "" => StageAction::NextLayout,
+        name => StageAction::Layout(LayoutChoice::named(name)?),
+    }))
+}
+
+fn tile(name: &str) -> StageAction {
+    if name.is_empty() { StageAction::Pin } else { StageAction::PinNamed(name.to_owned()) }
+}
 
 fn pane(name: &str) -> Option<Pane> {
     Pane::ALL.into_iter().find(|pane| pane.title().eq_ignore_ascii_case(name))
@@ -152,7 +199,7 @@ pub fn completions(line: &str, state: &State) -> Vec<Completion> {
     let complete = |command: &Command| Completion {
         line: command.name.to_owned(),
         about: command.about,
-        needs_argument: command.argument != Argument::None,
+        needs_argument: command.argument.is_needed(),
     };
     matching.map(complete).collect()
 }
@@ -178,7 +225,7 @@ pub fn complete(palette: &mut PaletteState, completions: &[Completion]) {
 pub fn parse(line: &str) -> Result<Action, String> {
     let line = line.trim();
     if let Some(command) = COMMANDS.iter().find(|command| command.name == line) {
-        if command.argument == Argument::None {
+        if !command.argument.is_needed() {
             return (command.build)("").ok_or_else(String::new);
         }
         return Err(format!("{line} what? Type :{}", command.usage()));
@@ -213,6 +260,12 @@ fn options(argument: Argument, state: &State) -> Vec<String> {
         }
         Argument::Theme => state.themes.names().map(str::to_owned).collect(),
         Argument::Pane => Pane::ALL.iter().map(|pane| pane.title().to_lowercase()).collect(),
+        Argument::Camera => ["default", "pattern", OFF].map(str::to_owned).to_vec(),
+        Argument::Share => ["screen", "terminal:\"$SHELL\"", OFF].map(str::to_owned).to_vec(),
+        Argument::Layout => LayoutChoice::ALL.map(|layout| layout.name().to_owned()).to_vec(),
+        Argument::Tile => {
+            state.people.in_call().map(|person| person.name.as_str().to_owned()).collect()
+        }
         Argument::Device => ["default", "silence", "null"].map(str::to_owned).to_vec(),
     }
 }

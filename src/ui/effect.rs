@@ -36,6 +36,12 @@ pub enum Effect {
     ListDevices,
     /// Use these devices from now on.
     SetDevices(DeviceChoice),
+    /// Send the picture of this camera; none if `None`.
+    SetCamera(Option<String>),
+    /// Ask what can be shared.
+    ListShares,
+    /// Share this screen, window or terminal; nothing if `None`.
+    SetShare(Option<String>),
     /// Note that the user has compared somebody's key and found it right.
     VerifyKey {
         /// Whose key.
@@ -66,6 +72,8 @@ pub struct DeviceChoice {
     pub microphone: String,
     /// Speaker.
     pub speaker: String,
+    /// Camera; the system's default one if empty.
+    pub camera: String,
 }
 
 /// What the user decided about somebody who wants in, for whoever made the request.

@@ -4,6 +4,9 @@
 //! Text in here may come from anybody; it is filtered when it enters the state.
 
 use super::effect::DeviceChoice;
+use super::stage::Share;
+use super::stage::TileContent;
+use super::stage::TileId;
 use crate::model;
 use crate::model::AudioLevels;
 use crate::model::CallStats;
@@ -56,6 +59,21 @@ pub enum Event {
     },
     /// Everybody in the call, as of now.
     ParticipantsChanged(Vec<Participant>),
+    /// Everything that somebody in the call shows, as of now.
+    SharesChanged(Vec<Share>),
+    /// What fills a tile is new. For pictures, which are many, there is the gallery.
+    TileChanged {
+        /// Which one.
+        tile: TileId,
+        /// What is in it now.
+        content: TileContent,
+    },
+    /// The camera whose picture is sent; `None` if it is off.
+    CameraChanged(Option<String>),
+    /// Screens, windows and terminals that can be shared.
+    ShareMenuListed(Vec<ShareOption>),
+    /// What this user shares; `None` if nothing.
+    OwnShareChanged(Option<String>),
     /// Sound levels of the call, up to ten times a second.
     LevelsMeasured(AudioLevels),
     /// Counters of the call, about once a second.
@@ -137,7 +155,7 @@ pub enum Trust {
 }
 
 /// Somebody in the call.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Participant {
     /// Who.
     pub user: UserId,
@@ -147,6 +165,8 @@ pub struct Participant {
     pub muted: bool,
     /// Share of this person's packets that never came, 0 to 1; `None` until known.
     pub loss: Option<f32>,
+    /// Something comes from this person that cannot be decrypted.
+    pub unreadable: bool,
 }
 
 /// A request to be let into a room.
@@ -188,6 +208,17 @@ pub struct DeviceMenu {
     pub microphones: Vec<String>,
     /// Speakers.
     pub speakers: Vec<String>,
+    /// Cameras.
+    pub cameras: Vec<String>,
+}
+
+/// Something that can be shared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShareOption {
+    /// What it is called.
+    pub title: String,
+    /// The name that chooses it: `screen`, `window:Editor`, `terminal:"htop"`.
+    pub spec: String,
 }
 
 /// What went wrong, for a person: what happened, why, and what to do.

@@ -13,6 +13,7 @@ use super::action::DialogAction;
 use super::action::PaletteAction;
 use super::action::Pane;
 use super::action::RoomsAction;
+use super::action::StageAction;
 use super::action::ViewAction;
 use super::command;
 use super::key::Key;
@@ -29,6 +30,8 @@ pub enum Scope {
     Rooms,
     /// The same, when the people have the keys.
     People,
+    /// The same, when the stage has the keys.
+    Stage,
     /// A question about somebody who wants in.
     Admit,
     /// A question about something that cannot be undone.
@@ -45,9 +48,10 @@ pub enum Scope {
 
 impl Scope {
     /// All scopes in the order of the help.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Main,
         Self::Rooms,
+        Self::Stage,
         Self::People,
         Self::Palette,
         Self::Admit,
@@ -66,6 +70,7 @@ impl Scope {
             Self::Main => "Screen",
             Self::Rooms => "Rooms",
             Self::People => "People",
+            Self::Stage => "Stage",
             Self::Admit => "Somebody asks to be let in",
             Self::Confirm => "A question",
             Self::Form => "A form",
@@ -116,6 +121,8 @@ const ENTER: Key = Key::new(KeyCode::Enter);
 const ESC: Key = Key::new(KeyCode::Esc);
 const TAB: Key = Key::new(KeyCode::Tab);
 const BACK_TAB: Key = Key::new(KeyCode::BackTab);
+const LEFT: Key = Key::new(KeyCode::Left);
+const RIGHT: Key = Key::new(KeyCode::Right);
 const UP: Key = Key::new(KeyCode::Up);
 const DOWN: Key = Key::new(KeyCode::Down);
 const HOME: Key = Key::new(KeyCode::Home);
@@ -135,12 +142,26 @@ pub static BINDINGS: &[Binding] = bindings! {
 
     People [ENTER] Action::View(ViewAction::CompareSelected), "compare somebody's key", "compare key", has_people;
 
+    Stage [ENTER] Action::Stage(StageAction::Pin), "make the tile under the cursor stand out, or no longer", "", in_call;
+    Stage [LEFT] Action::Stage(StageAction::Pan(-1)), "to the left in a picture, or the tile before", "", in_call;
+    Stage [RIGHT] Action::Stage(StageAction::Pan(1)), "to the right in a picture, or the next tile", "", in_call;
+    Stage [Key::char('+'), Key::char('=')] Action::Stage(StageAction::Zoom(1)), "look closer", "zoom", has_pictures;
+    Stage [Key::char('-')] Action::Stage(StageAction::Zoom(-1)), "look from farther away", "", has_pictures;
+    Stage [Key::char('0')] Action::Stage(StageAction::ZoomOut), "the whole picture", "", has_pictures;
+    Stage [ESC] Action::Stage(StageAction::LeaveFull), "back to all panes", "back", is_full;
+
     Main [Key::char('m')] Action::Call(CallAction::ToggleMute), "turn the microphone off or on", "mute", has_microphone;
     Main [Key::char('l')] Action::Call(CallAction::Leave), "leave the call", "leave", in_call;
+    Main [Key::char('v')] Action::Call(CallAction::ToggleCamera), "turn the camera on or off", "camera", in_call;
+    Main [Key::char('s')] Action::Call(CallAction::Shares), "share a screen, a window or a terminal", "share", in_call;
     Main [Key::char('n')] Action::Rooms(RoomsAction::New), "open a new room", "new room", out_of_call;
     Main [Key::char('i')] Action::View(ViewAction::Invite), "show the invite", "invite", has_invite;
     Main [TAB] Action::View(ViewAction::FocusStep(1)), "next pane", "pane", always;
     Main [BACK_TAB] Action::View(ViewAction::FocusStep(-1)), "previous pane", "", always;
+    Main [Key::char('z')] Action::Stage(StageAction::ToggleFull), "the stage over the whole screen, or no longer", "", in_call;
+    Main [Key::char('L')] Action::Stage(StageAction::NextLayout), "divide the stage in another way", "", in_call;
+    Main [Key::char('p')] Action::Stage(StageAction::Pin), "pin the tile or the person under the cursor, or no longer", "", in_call;
+    Main [Key::char('h')] Action::Stage(StageAction::ToggleSelf), "hide or show your own tile", "", in_call;
     Main [Key::char('1')] focus(Pane::Rooms), "go to Rooms", "", always;
     Main [Key::char('2')] focus(Pane::Stage), "go to the stage", "", always;
     Main [Key::char('3')] focus(Pane::People), "go to People", "", always;
@@ -158,7 +179,7 @@ pub static BINDINGS: &[Binding] = bindings! {
     Main [Key::char(':')] Action::Palette(PaletteAction::Open), "command line", "command", always;
     Main [Key::char('?')] Action::View(ViewAction::Help), "show all keys", "help", always;
     Main [Key::char('q')] Action::Quit, "quit", "quit", out_of_call;
-    Main [Key::char('D')] Action::Call(CallAction::Devices), "choose microphone and speaker", "devices", in_call;
+    Main [Key::char('D')] Action::Call(CallAction::Devices), "choose microphone, speaker and camera", "devices", in_call;
     Rooms [Key::char('d')] Action::Rooms(RoomsAction::DeleteSelected), "delete the room under the cursor", "delete", can_delete;
 
     Palette [ENTER] Action::Palette(PaletteAction::Run), "run the command", "run", always;
@@ -220,6 +241,14 @@ fn can_join(state: &State) -> bool {
     state.rooms.selected().is_some_and(|room| !room.closed && Some(&room.id) != live)
 }
 
+fn has_pictures(state: &State) -> bool {
+    !state.stage.shares().is_empty()
+}
+
+fn is_full(state: &State) -> bool {
+    state.stage.full
+}
+
 fn has_people(state: &State) -> bool {
     state.people.rows().iter().any(|person| !person.own)
 }
@@ -240,7 +269,8 @@ pub fn scopes(state: &State) -> Vec<Scope> {
         match state.focus {
             Pane::Rooms => scopes.push(Scope::Rooms),
             Pane::People => scopes.push(Scope::People),
-            Pane::Stage | Pane::Levels | Pane::Events => {}
+            Pane::Stage => scopes.push(Scope::Stage),
+            Pane::Levels | Pane::Events => {}
         }
         scopes.push(Scope::Main);
     }
@@ -312,7 +342,7 @@ pub fn document() -> String {
         }
     }
     text.push_str("\nIn a form and on the command line every other key is text.\n");
-    text.push_str("A click gives the keys to a pane and puts the cursor on a row; ");
+    text.push_str("A click gives the keys to a pane and puts the cursor on a row or a tile, a second one pins the tile; ");
     text.push_str("the wheel scrolls.\n\n## Commands\n\n");
     text.push_str("`:` opens the command line, `Tab` completes.\n\n");
     text.push_str("| Command | What it does |\n| --- | --- |\n");

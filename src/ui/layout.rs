@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 use ratatui::layout::Size;
 
 use super::action::Pane;
+use super::state::State;
 
 /// Below this nothing sensible can be shown.
 pub const MIN_SIZE: Size = Size { width: 40, height: 12 };
@@ -48,6 +49,25 @@ impl Layout {
             layout.small(focus);
         }
         Some(layout)
+    }
+
+    /// Arranges the panes as `state` wants them.
+    #[must_use]
+    pub fn of(state: &State) -> Option<Self> {
+        let layout = Self::new(state.size, state.focus)?;
+        if state.stage.full && state.focus == Pane::Stage {
+            Some(layout.full())
+        } else {
+            Some(layout)
+        }
+    }
+
+    /// The same with the stage over everything but the status line.
+    fn full(self) -> Self {
+        let Self { status, body, .. } = self;
+        let mut layout = Self { status, body, ..Self::default() };
+        layout.set(Pane::Stage, body);
+        layout
     }
 
     /// Where a pane is.

@@ -21,6 +21,7 @@ pub mod pane;
 pub mod picture;
 pub mod runtime;
 pub mod signal;
+pub mod stage;
 pub mod state;
 pub mod terminal;
 pub mod testing;

@@ -8,12 +8,14 @@ use ratatui::layout::Position;
 use super::action::Action;
 use super::action::DialogAction;
 use super::action::Pane;
+use super::action::StageAction;
 use super::action::ViewAction;
 use super::keymap;
 use super::keymap::Scope;
 use super::layout::Layout;
 use super::pane::people::PeoplePane;
 use super::pane::rooms::RoomsPane;
+use super::stage::Scene;
 use super::state::State;
 
 /// Rows that one notch of the wheel moves.
@@ -31,10 +33,10 @@ pub fn action(state: &State, event: &MouseEvent) -> Option<Action> {
     };
     match scope {
         Scope::Reader | Scope::Choice if by != 0 => Some(Action::Dialog(DialogAction::Move(by))),
-        Scope::Main | Scope::Rooms | Scope::People if by != 0 => {
+        Scope::Main | Scope::Rooms | Scope::People | Scope::Stage if by != 0 => {
             Some(Action::View(ViewAction::Move(by)))
         }
-        Scope::Main | Scope::Rooms | Scope::People => {
+        Scope::Main | Scope::Rooms | Scope::People | Scope::Stage => {
             click(state, Position::new(event.column, event.row))
         }
         _ => None,
@@ -42,7 +44,7 @@ pub fn action(state: &State, event: &MouseEvent) -> Option<Action> {
 }
 
 fn click(state: &State, point: Position) -> Option<Action> {
-    let layout = Layout::new(state.size, state.focus)?;
+    let layout = Layout::of(state)?;
     if let Some(pane) = layout.tab(point) {
         return Some(Action::View(ViewAction::Focus(pane)));
     }
@@ -51,6 +53,13 @@ fn click(state: &State, point: Position) -> Option<Action> {
     let first = match pane {
         Pane::Rooms => RoomsPane::first_row(state.rooms.cursor(), height),
         Pane::People => PeoplePane::first_row(state.people.cursor(), height),
+        Pane::Stage if state.live_call().is_some() => {
+            let scene = Scene::of(state);
+            let Some(tile) = scene.hit(point) else {
+                return Some(Action::View(ViewAction::Focus(pane)));
+            };
+            return Some(Action::Stage(StageAction::Point(tile.id.clone())));
+        }
         _ => return Some(Action::View(ViewAction::Focus(pane))),
     };
     let count = match pane {

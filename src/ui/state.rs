@@ -18,6 +18,7 @@ use super::pane::events::EventsState;
 use super::pane::levels::LevelsState;
 use super::pane::people::PeopleState;
 use super::pane::rooms::RoomsState;
+use super::stage::StageState;
 use super::text::SafeText;
 use super::theme::Theme;
 use super::theme::Themes;
@@ -87,8 +88,29 @@ pub struct CallState {
     pub muted: bool,
     /// There is no own microphone.
     pub listen_only: bool,
+    /// The camera whose picture is sent, if any.
+    pub camera: Option<String>,
+    /// What this user shares, if anything.
+    pub share: Option<String>,
     /// Everybody in it, this user included.
     pub participants: Vec<Participant>,
+}
+
+impl CallState {
+    /// A call that was asked for.
+    #[must_use]
+    pub const fn joining(room: StreamRoomId, name: SafeText) -> Self {
+        Self {
+            room,
+            name,
+            phase: Phase::Joining,
+            muted: false,
+            listen_only: false,
+            camera: None,
+            share: None,
+            participants: Vec::new(),
+        }
+    }
 }
 
 /// The whole state.
@@ -122,6 +144,8 @@ pub struct State {
     pub rooms: RoomsState,
     /// People.
     pub people: PeopleState,
+    /// Who and what is to be seen.
+    pub stage: StageState,
     /// Levels and link quality.
     pub levels: LevelsState,
     /// Who came and went.
@@ -153,6 +177,7 @@ impl State {
             invite: None,
             rooms: RoomsState::default(),
             people: PeopleState::default(),
+            stage: StageState::default(),
             levels: LevelsState::default(),
             events: EventsState::default(),
             dialogs: Dialogs::default(),
@@ -181,6 +206,7 @@ impl State {
             self.toasts.advance(now),
             self.rooms.advance(now),
             self.people.advance(now),
+            self.stage.advance(now),
             self.levels.advance(now),
         ];
         changes.contains(&true)
@@ -193,6 +219,7 @@ impl State {
             self.toasts.deadline(),
             self.rooms.deadline(),
             self.people.deadline(),
+            self.stage.deadline(),
             self.levels.deadline(),
         ];
         deadlines.into_iter().flatten().min()
@@ -207,5 +234,6 @@ impl State {
         };
         let participants = self.call.as_ref().map(|call| call.participants.as_slice());
         self.people.rebuild(row, participants.unwrap_or_default(), &self.users, &self.me.user);
+        self.stage.follow(&self.people, self.clock.now);
     }
 }

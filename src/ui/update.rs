@@ -17,6 +17,7 @@ use super::dialog::FaultDialog;
 use super::dialog::HelpDialog;
 use super::dialog::InviteDialog;
 use super::dialog::Outcome;
+use super::dialog::ShareDialog;
 use super::effect::Effect;
 use super::effect::Members;
 use super::event::Severity;
@@ -24,12 +25,16 @@ use super::event::Trust;
 use super::layout::Layout;
 use super::pane::people::PersonRow;
 use super::pane::rooms::RoomRow;
+use super::stage::update as stage;
 use super::state::CallState;
 use super::state::Phase;
 use super::state::State;
 use super::text::SafeText;
 use super::widget::input;
 use crate::model::StreamRoomId;
+
+/// In place of a device: none.
+pub const OFF: &str = "off";
 
 /// Applies one action. Synchronous, total and free of I/O; asks for at most one effect.
 pub fn update(state: &mut State, action: Action) -> Option<Effect> {
@@ -46,6 +51,10 @@ pub fn update(state: &mut State, action: Action) -> Option<Effect> {
         }
         Action::Rooms(action) => rooms(state, action),
         Action::Call(action) => call(state, action),
+        Action::Stage(action) => {
+            stage::update(state, action);
+            None
+        }
         Action::Dialog(action) => dialog(state, action),
         Action::Palette(action) => return palette(state, action),
     };
@@ -72,6 +81,19 @@ fn expect(state: &mut State, effect: &Effect) {
             }
         }
         Effect::SetDevices(choice) => state.devices = choice.clone(),
+        Effect::SetCamera(camera) => {
+            if let Some(camera) = camera {
+                state.devices.camera.clone_from(camera);
+            }
+            if let Some(call) = &mut state.call {
+                call.camera.clone_from(camera);
+            }
+        }
+        Effect::SetShare(share) => {
+            if let Some(call) = &mut state.call {
+                call.share.clone_from(share);
+            }
+        }
         _ => {}
     }
 }
@@ -79,15 +101,10 @@ fn expect(state: &mut State, effect: &Effect) {
 /// Shows that a room is being joined.
 pub fn begin_call(state: &mut State, id: &StreamRoomId) {
     let name = state.rooms.row(id).map(|room| room.name.clone());
-    state.call = Some(CallState {
-        room: id.clone(),
-        name: name.unwrap_or_else(|| SafeText::name(id.as_str())),
-        phase: Phase::Joining,
-        muted: false,
-        listen_only: false,
-        participants: Vec::new(),
-    });
+    let name = name.unwrap_or_else(|| SafeText::name(id.as_str()));
+    state.call = Some(CallState::joining(id.clone(), name));
     state.levels.reset();
+    state.stage.reset();
     state.refresh_people();
 }
 
@@ -112,18 +129,18 @@ fn confirm(
 fn view(state: &mut State, action: ViewAction) {
     let now = state.clock.now;
     match action {
-        ViewAction::Focus(pane) => state.focus = pane,
-        ViewAction::FocusStep(by) => state.focus = state.focus.step(by),
+        ViewAction::Focus(pane) => focus(state, pane),
+        ViewAction::FocusStep(by) => focus(state, state.focus.step(by)),
         ViewAction::Move(by) => move_in_pane(state, by),
         ViewAction::Page(by) => {
-            let height = Layout::new(state.size, state.focus)
+            let height = Layout::of(state)
                 .map_or(1, |layout| layout.pane(state.focus).height.saturating_sub(2).max(1));
             move_in_pane(state, by.saturating_mul(isize::try_from(height).unwrap_or(1)));
         }
         ViewAction::First => move_in_pane(state, isize::MIN),
         ViewAction::Last => move_in_pane(state, isize::MAX),
         ViewAction::Point(pane, row) => {
-            state.focus = pane;
+            focus(state, pane);
             match pane {
                 Pane::Rooms => state.rooms.point(row),
                 Pane::People => state.people.point(row),
@@ -196,12 +213,19 @@ fn compare(state: &mut State, person: Option<PersonRow>) {
     confirm(state, "Compare keys", question, consequence, effect);
 }
 
+/// Gives the keys to a pane; a stage that fills the screen makes room for any other.
+fn focus(state: &mut State, pane: Pane) {
+    state.focus = pane;
+    state.stage.full &= pane == Pane::Stage;
+}
+
 fn move_in_pane(state: &mut State, by: isize) {
     match state.focus {
         Pane::Rooms => state.rooms.move_cursor(by),
         Pane::People => state.people.move_cursor(by),
         Pane::Events => state.events.scroll(by),
-        Pane::Stage | Pane::Levels => {}
+        Pane::Stage => stage::move_down(state, by),
+        Pane::Levels => {}
     }
     follow_cursor(state);
 }
@@ -320,12 +344,29 @@ fn call(state: &mut State, action: CallAction) -> Option<Effect> {
             choice.speaker = name;
             Some(Effect::SetDevices(choice))
         }
+        CallAction::ToggleCamera if call.camera.is_some() => Some(Effect::SetCamera(None)),
+        CallAction::ToggleCamera => {
+            let camera = Some(choice.camera).filter(|name| !name.is_empty());
+            Some(Effect::SetCamera(Some(camera.unwrap_or_else(|| "default".to_owned()))))
+        }
+        CallAction::Camera(name) => Some(Effect::SetCamera(named(name))),
+        CallAction::Shares => {
+            let dialog = ShareDialog::new(call.share.as_deref());
+            state.dialogs.push(Dialog::Share(dialog), state.clock.now);
+            Some(Effect::ListShares)
+        }
+        CallAction::Share(name) => Some(Effect::SetShare(named(name))),
     }
+}
+
+/// What a name chooses; `off` is nothing.
+fn named(name: String) -> Option<String> {
+    Some(name).filter(|name| name != OFF)
 }
 
 fn dialog(state: &mut State, action: DialogAction) -> Option<Effect> {
     let now = state.clock.now;
-    let screen = Layout::new(state.size, state.focus).map(|layout| layout.body);
+    let screen = Layout::of(state).map(|layout| layout.body);
     match state.dialogs.top_mut()?.handle(action, now, screen.unwrap_or_default()) {
         Outcome::Stay => None,
         Outcome::Close(effect) => {

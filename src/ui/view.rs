@@ -39,7 +39,7 @@ const WIDE_PALETTE: u16 = 56;
 pub fn draw(state: &State, buf: &mut Buffer) -> Option<Position> {
     let screen = *buf.area();
     buf.set_style(screen, state.theme().style(Role::Base));
-    let Some(layout) = Layout::new(state.size, state.focus) else {
+    let Some(layout) = Layout::of(state) else {
         too_small(state, screen, buf);
         return None;
     };
@@ -168,6 +168,13 @@ fn facts(state: &State) -> Vec<(Role, String)> {
             facts.push((Role::Muted, format!("{} MUTED", glyphs.muted)));
         }
         Phase::Live => facts.push((Role::Good, format!("{} mic on", glyphs.live))),
+    }
+    // What others can see is as important as what they can hear.
+    if call.camera.is_some() {
+        facts.push((Role::Good, format!("{} camera on", glyphs.live)));
+    }
+    if call.share.is_some() {
+        facts.push((Role::Warn, format!("{} sharing", glyphs.live)));
     }
     if state.recorded.contains(&call.room) {
         facts.push((Role::Bad, format!("{} REC", glyphs.live)));

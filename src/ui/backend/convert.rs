@@ -38,6 +38,7 @@ pub(super) fn participants(
         publishing: person.has_audio,
         muted: if person.is_self { own_muted } else { muted(person) },
         loss: None,
+        unreadable: false,
     };
     people.iter().map(participant).collect()
 }

@@ -37,6 +37,7 @@ use crate::ui::event::ContextUser;
 use crate::ui::event::DeviceMenu;
 use crate::ui::event::Event;
 use crate::ui::event::Fault;
+use crate::ui::event::ShareOption;
 use crate::ui::event::Trust;
 
 use super::call::CallHandle;
@@ -66,6 +67,11 @@ pub trait Surroundings: Send + Sync {
 
     /// Sound devices there are. May block.
     fn devices(&self) -> DeviceMenu;
+
+    /// Screens, windows and terminals that can be shared. May block.
+    fn shares(&self) -> Vec<ShareOption> {
+        Vec::new()
+    }
 
     /// Lets the user hear that something happened. Returns at once.
     fn cue(&self, cue: Cue);
@@ -117,6 +123,7 @@ impl SessionConfig {
         DeviceChoice {
             microphone: microphone.unwrap_or_default(),
             speaker: self.speaker.to_string(),
+            camera: String::new(),
         }
     }
 }
@@ -299,6 +306,19 @@ impl Backend for SessionBackend {
                 shared.tell(Event::DevicesListed(menu)).await;
                 Ok(())
             }),
+            Effect::ListShares => self.spawn(async move {
+                let surroundings = Arc::clone(&shared.surroundings);
+                let listing = tokio::task::spawn_blocking(move || surroundings.shares());
+                let menu = listing.await.unwrap_or_default();
+                shared.tell(Event::ShareMenuListed(menu)).await;
+                Ok(())
+            }),
+            Effect::SetCamera(_) => {
+                self.refuse("The camera stays off", "calls do not carry pictures yet");
+            }
+            Effect::SetShare(_) => {
+                self.refuse("Nothing is shared", "calls do not carry pictures yet");
+            }
             Effect::VerifyKey { user, fingerprint } => {
                 self.spawn(async move { shared.verify(&user, &fingerprint).await });
             }

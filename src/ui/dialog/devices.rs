@@ -1,4 +1,4 @@
-//! Which microphone and which speaker to use.
+//! Which microphone, which speaker and which camera to use.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -15,7 +15,7 @@ use crate::ui::theme::Role;
 use crate::ui::theme::Theme;
 use crate::ui::widget::line::Pen;
 
-/// One of the two lists.
+/// One of the lists.
 #[derive(Clone, Debug, Default)]
 struct List {
     names: Vec<String>,
@@ -44,12 +44,13 @@ impl List {
     }
 }
 
-/// Both lists.
+/// All lists.
 #[derive(Clone, Debug, Default)]
 pub struct DevicesDialog {
     microphones: List,
     speakers: List,
-    on_speakers: bool,
+    cameras: List,
+    field: usize,
     filled: bool,
 }
 
@@ -61,6 +62,7 @@ impl DevicesDialog {
         Self {
             microphones: list(&current.microphone),
             speakers: list(&current.speaker),
+            cameras: list(&current.camera),
             ..Self::default()
         }
     }
@@ -69,21 +71,34 @@ impl DevicesDialog {
     pub fn fill(&mut self, menu: DeviceMenu) {
         self.microphones.fill(menu.microphones);
         self.speakers.fill(menu.speakers);
+        self.cameras.fill(menu.cameras);
         self.filled = true;
     }
 
+    const fn lists(&self) -> [(&'static str, &List); 3] {
+        [("Microphone", &self.microphones), ("Speaker", &self.speakers), ("Camera", &self.cameras)]
+    }
+
+    const fn list_mut(&mut self) -> &mut List {
+        match self.field {
+            0 => &mut self.microphones,
+            1 => &mut self.speakers,
+            _ => &mut self.cameras,
+        }
+    }
+
     pub(super) fn handle(&mut self, action: &DialogAction) -> Outcome {
-        let list = if self.on_speakers { &mut self.speakers } else { &mut self.microphones };
         match action {
-            DialogAction::Move(by) => list.move_cursor(*by),
-            DialogAction::Toggle => list.choose(),
-            DialogAction::NextField => self.on_speakers = !self.on_speakers,
+            DialogAction::Move(by) => self.list_mut().move_cursor(*by),
+            DialogAction::Toggle => self.list_mut().choose(),
+            DialogAction::NextField => self.field = (self.field + 1) % self.lists().len(),
             DialogAction::Close => return Outcome::Close(None),
             DialogAction::Accept => {
-                list.choose();
+                self.list_mut().choose();
                 let choice = DeviceChoice {
                     microphone: self.microphones.chosen.clone(),
                     speaker: self.speakers.chosen.clone(),
+                    camera: self.cameras.chosen.clone(),
                 };
                 return Outcome::Close(self.filled.then_some(Effect::SetDevices(choice)));
             }
@@ -95,18 +110,18 @@ impl DevicesDialog {
     pub(super) fn render(&self, screen: Rect, buf: &mut Buffer, theme: &Theme) {
         let width = window::text_width(screen, 50);
         let most = screen.height.saturating_sub(3);
-        let wanted = 3 + self.microphones.names.len().max(1) + self.speakers.names.len().max(1);
+        // A title, at least one row, and a gap between two lists.
+        let rows = self.lists().map(|(_, list)| list.names.len().max(1) + 1);
+        let wanted = rows.iter().sum::<usize>() + rows.len() - 1;
         let height = u16::try_from(wanted).unwrap_or(u16::MAX).min(most);
         let area = Window { title: "Devices", size: (width, height), theme }.render(screen, buf);
-        let half = area.height.saturating_sub(1) / 2;
-        let upper = u16::try_from(self.microphones.names.len().max(1) + 1).unwrap_or(half);
-        let lower = u16::try_from(self.speakers.names.len().max(1) + 1).unwrap_or(half);
-        let upper = if upper + lower < area.height { upper } else { half.max(2) };
-        let top = Rect { height: upper, ..area };
-        let y = area.y + upper + 1;
-        let bottom = Rect { y, height: area.bottom().saturating_sub(y), ..area };
-        self.list("Microphone", &self.microphones, !self.on_speakers, top, buf, theme);
-        self.list("Speaker", &self.speakers, self.on_speakers, bottom, buf, theme);
+        let heights = shares(area.height, rows, self.field);
+        let mut y = area.y;
+        for (index, ((title, list), height)) in self.lists().into_iter().zip(heights).enumerate() {
+            let place = Rect { y, height, ..area }.intersection(area);
+            self.list(title, list, index == self.field, place, buf, theme);
+            y += height + 1;
+        }
     }
 
     fn list(
@@ -144,4 +159,21 @@ impl DevicesDialog {
             }
         }
     }
+}
+
+/// Rows of each list. Where not all have what they want, each keeps its title and one row,
+/// and the one that has the keys comes first with the rest.
+fn shares(height: u16, wanted: [usize; 3], field: usize) -> [u16; 3] {
+    let gaps = wanted.len() - 1;
+    let mut left = usize::from(height).saturating_sub(gaps + 2 * wanted.len());
+    let mut shares = [2u16; 3];
+    let order = (0..wanted.len()).map(|step| (field + step) % wanted.len());
+    for index in order {
+        if let Some((share, wanted)) = shares.get_mut(index).zip(wanted.get(index)) {
+            let more = wanted.saturating_sub(2).min(left);
+            *share += u16::try_from(more).unwrap_or(0);
+            left -= more;
+        }
+    }
+    shares
 }

@@ -7,6 +7,7 @@ mod devices;
 mod fault;
 mod help;
 mod invite;
+mod share;
 mod stack;
 mod window;
 
@@ -17,6 +18,7 @@ pub use devices::DevicesDialog;
 pub use fault::FaultDialog;
 pub use help::HelpDialog;
 pub use invite::InviteDialog;
+pub use share::ShareDialog;
 pub use stack::Dialog;
 pub use stack::Dialogs;
 pub use stack::Outcome;

@@ -13,6 +13,7 @@ use super::devices::DevicesDialog;
 use super::fault::FaultDialog;
 use super::help::HelpDialog;
 use super::invite::InviteDialog;
+use super::share::ShareDialog;
 use crate::ui::action::DialogAction;
 use crate::ui::effect::Effect;
 use crate::ui::event::AdmissionId;
@@ -34,6 +35,8 @@ pub enum Dialog {
     CreateRoom(CreateRoomDialog),
     /// Microphone and speaker.
     Devices(DevicesDialog),
+    /// What to share.
+    Share(ShareDialog),
     /// All keys.
     Help(HelpDialog),
     /// An invite to hand out.
@@ -59,7 +62,7 @@ impl Dialog {
             Self::Admit(_) => Scope::Admit,
             Self::Confirm(_) => Scope::Confirm,
             Self::CreateRoom(_) => Scope::Form,
-            Self::Devices(_) => Scope::Choice,
+            Self::Devices(_) | Self::Share(_) => Scope::Choice,
             Self::Help(_) | Self::Invite(_) | Self::Fault(_) => Scope::Reader,
         }
     }
@@ -71,6 +74,7 @@ impl Dialog {
             Self::Confirm(dialog) => dialog.handle(&action),
             Self::CreateRoom(dialog) => dialog.handle(action),
             Self::Devices(dialog) => dialog.handle(&action),
+            Self::Share(dialog) => dialog.handle(&action),
             Self::Help(dialog) => dialog.handle(&action, screen),
             Self::Invite(dialog) => dialog.handle(&action),
             Self::Fault(dialog) => dialog.handle(&action),
@@ -84,6 +88,7 @@ impl Dialog {
             Self::Confirm(dialog) => dialog.render(screen, buf, theme),
             Self::CreateRoom(dialog) => return dialog.render(screen, buf, theme),
             Self::Devices(dialog) => dialog.render(screen, buf, theme),
+            Self::Share(dialog) => dialog.render(screen, buf, theme),
             Self::Help(dialog) => dialog.render(screen, buf, theme),
             Self::Invite(dialog) => dialog.render(screen, buf, theme),
             Self::Fault(dialog) => dialog.render(screen, buf, theme),

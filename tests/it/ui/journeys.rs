@@ -120,10 +120,15 @@ fn devices_are_chosen_from_what_there_is() {
     let menu = DeviceMenu {
         microphones: vec!["default".to_owned(), "headset".to_owned()],
         speakers: vec!["default".to_owned(), "hall".to_owned()],
+        cameras: vec!["default".to_owned(), "lid".to_owned()],
     };
     let ui = world::in_call(80, 24).press("D").event(Event::DevicesListed(menu));
-    let ui = ui.press("j space tab j enter");
-    let choice = DeviceChoice { microphone: "headset".to_owned(), speaker: "hall".to_owned() };
+    let ui = ui.press("j space tab j space tab j enter");
+    let choice = DeviceChoice {
+        microphone: "headset".to_owned(),
+        speaker: "hall".to_owned(),
+        camera: "lid".to_owned(),
+    };
     assert_eq!(ui.effects[1..], [Effect::ListDevices, Effect::SetDevices(choice)]);
 }
 

@@ -8,6 +8,8 @@ use conclave::ui::event::Event;
 use conclave::ui::event::Participant;
 use conclave::ui::event::RoomInfo;
 use conclave::ui::event::Severity;
+use conclave::ui::stage::Share;
+use conclave::ui::stage::TileId;
 use conclave::ui::testing::Harness;
 use conclave::ui::theme::Depth;
 use conclave::ui::theme::GlyphChoice;
@@ -68,6 +70,15 @@ const KEYS: &[&str] = &[
     "ctrl-n",
     "ctrl-p",
     "ctrl-w",
+    "v",
+    "s",
+    "z",
+    "L",
+    "p",
+    "h",
+    "+",
+    "-",
+    "0",
 ];
 
 /// Names that a hostile peer might choose.
@@ -114,11 +125,25 @@ fn news() -> impl Strategy<Value = Event> {
             world::news(0, EventKind::StreamRoomJoined { room: "war-room".into(), user })
         }),
         prop::collection::vec(user(), 0..30).prop_map(|users| {
-            let participant =
-                |user| Participant { user, publishing: true, muted: false, loss: Some(f32::NAN) };
+            let participant = |user| Participant {
+                user,
+                publishing: true,
+                loss: Some(f32::NAN),
+                ..Participant::default()
+            };
             Event::ParticipantsChanged(users.into_iter().map(participant).collect())
         }),
         Just(Event::CallJoined { room: "war-room".into(), listen_only: false }),
+        prop::collection::vec((user(), 0u16..3), 0..9).prop_map(|shares| {
+            let share = |(user, number): (UserId, u16)| Share {
+                title: user.as_str().into(),
+                tile: match number {
+                    0 => TileId::person(user),
+                    number => TileId::screen(user, number),
+                },
+            };
+            Event::SharesChanged(shares.into_iter().map(share).collect())
+        }),
         Just(Event::CallLeft { room: "war-room".into(), fault: None }),
         hostile().prop_map(|reason| Event::Disconnected { reason }),
         hostile().prop_map(|text| Event::Noticed { severity: Severity::Bad, text }),
@@ -212,7 +237,7 @@ fn hostile_names_stay_in_their_cells() {
     let long = "x".repeat(100_000);
     for name in [name, long.as_str()] {
         let people =
-            vec![Participant { user: name.into(), publishing: true, muted: false, loss: None }];
+            vec![Participant { user: name.into(), publishing: true, ..Participant::default() }];
         let mut ui = world::in_call(80, 24)
             .event(Event::RoomsListed(vec![world::room(name, &["ana", name])]))
             .event(Event::ParticipantsChanged(people))

@@ -5,4 +5,5 @@ mod idle;
 mod journeys;
 mod laws;
 mod screens;
+mod stage;
 mod world;

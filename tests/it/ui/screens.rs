@@ -7,6 +7,7 @@ use conclave::ui::event::DeviceMenu;
 use conclave::ui::event::Event;
 use conclave::ui::event::Fault;
 use conclave::ui::event::Invite;
+use conclave::ui::event::Participant;
 use conclave::ui::event::Severity;
 use conclave::ui::testing::Harness;
 use conclave::ui::theme::Depth;
@@ -92,7 +93,7 @@ fn ascii_screens_are_ascii() {
 }
 
 /// The attributes of each cell, as letters, where there are any.
-fn attributes(ui: &Harness) -> String {
+pub fn attributes(ui: &Harness) -> String {
     let (buf, _) = ui.draw();
     let rows = buf.area().rows().map(|row| {
         let letter = |position| {
@@ -153,6 +154,7 @@ fn the_choice_of_devices() {
     let menu = DeviceMenu {
         microphones: names(&["default", "USB Headset", "Built-in Audio"]),
         speakers: names(&["default", "USB Headset"]),
+        cameras: names(&["default", "USB Camera"]),
     };
     let ui = ui.event(Event::DevicesListed(menu)).press("j space");
     assert_snapshot!("devices", ui.screen());
@@ -243,11 +245,11 @@ fn a_call_whose_link_is_down_keeps_its_people() {
 
 #[test]
 fn twenty_people_fit_on_the_stage() {
-    let people = (0..40).map(|index| conclave::ui::event::Participant {
+    let people = (0..40).map(|index| Participant {
         user: format!("user-{index:02}").into(),
         publishing: index % 7 != 6,
         muted: index % 5 == 4,
-        loss: None,
+        ..Participant::default()
     });
     let people: Vec<_> = people.collect();
     let twenty = Event::ParticipantsChanged(people[..20].to_vec());

@@ -81,6 +81,7 @@ pub fn participants() -> Vec<Participant> {
         publishing,
         muted,
         loss,
+        unreadable: false,
     };
     vec![
         participant("ana", true, false, None),

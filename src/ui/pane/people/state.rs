@@ -52,6 +52,8 @@ pub struct PersonRow {
     pub loss_per_mille: Option<u16>,
     /// What is known about the key.
     pub trust: Trust,
+    /// Sends something that cannot be decrypted.
+    pub unreadable: bool,
     /// Level of the microphone.
     pub meter: MeterState,
 }
@@ -186,6 +188,7 @@ fn person(
         speaking,
         loss_per_mille: participant.and_then(|one| one.loss).map(per_mille).or(loss_per_mille),
         trust: known.map(|user| user.trust).unwrap_or_default(),
+        unreadable: participant.is_some_and(|one| one.unreadable),
         meter,
     }
 }

@@ -1,6 +1,6 @@
-//! The stage: everybody in the call at a glance, whoever speaks standing out.
+//! The stage: everybody in the call at a glance, what they show, whoever speaks standing out.
 
-mod grid;
+mod tile;
 mod view;
 
 pub use view::StagePane;

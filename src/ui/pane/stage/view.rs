@@ -1,34 +1,33 @@
-//! Tiles with initials and meters; a wall of meters where tiles don't fit; a welcome
-//! outside of a call.
+//! Tiles where the scene puts them; a welcome outside of a call.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::style::Modifier;
 use ratatui::widgets::Block;
 use ratatui::widgets::Widget;
 use unicode_width::UnicodeWidthStr;
 
-use super::grid;
+use super::tile::TileView;
 use crate::ui::action::Action;
+use crate::ui::action::CallAction;
 use crate::ui::action::RoomsAction;
+use crate::ui::action::StageAction;
 use crate::ui::keymap;
-use crate::ui::pane::people::PersonRow;
+use crate::ui::stage::LayoutChoice;
+use crate::ui::stage::Part;
+use crate::ui::stage::Scene;
+use crate::ui::stage::arrange::More;
+use crate::ui::stage::arrange::Style;
 use crate::ui::state::Link;
 use crate::ui::state::Phase;
 use crate::ui::state::State;
 use crate::ui::text;
 use crate::ui::theme::Role;
 use crate::ui::widget::banner::Banner;
-use crate::ui::widget::banner::has_shape;
 use crate::ui::widget::frame::Frame;
 use crate::ui::widget::line::Pen;
-use crate::ui::widget::meter::Meter;
 
 /// The name in block letters outside of a call.
 const WORDMARK: &str = "conclave";
-
-/// Columns of one entry of the wall of meters.
-const WALL_WIDTH: u16 = 32;
 
 /// The stage. Borrows the state, decides nothing.
 pub struct StagePane<'a> {
@@ -58,119 +57,77 @@ impl Widget for StagePane<'_> {
 
 impl StagePane<'_> {
     fn call(&self, area: Rect, buf: &mut Buffer) {
-        let people: Vec<&PersonRow> = self.state.people.in_call().collect();
-        let alone = people.iter().all(|person| person.own);
-        let hint = u16::from(alone && area.height > 6);
-        let body = Rect { height: area.height - hint, ..area };
-        match grid::tiles(body, people.len()) {
-            Some(tiles) => {
-                for (tile, person) in tiles.into_iter().zip(people) {
-                    self.tile(person, tile, buf);
+        let scene = Scene::new(self.state, area);
+        if scene.tiles.is_empty() {
+            return self.nobody(area, buf);
+        }
+        let (theme, stage) = (self.state.theme(), &self.state.stage);
+        for place in &scene.arrangement.places {
+            let Some(tile) = scene.tiles.get(place.index) else { continue };
+            let view = TileView {
+                tile,
+                content: stage.content(&tile.id),
+                selected: self.focused && place.index == scene.cursor,
+                pinned: stage.pinned.as_ref() == Some(&tile.id),
+                theme,
+            };
+            view.render(place, buf);
+        }
+        if let Some(more) = &scene.arrangement.more {
+            self.more(&scene, more, buf);
+        }
+        if !scene.hint.is_empty() {
+            self.centred(scene.hint, buf, &[(Role::Dim, self.hint(&scene))]);
+        }
+    }
+
+    fn hint(&self, scene: &Scene<'_>) -> String {
+        if scene.layout == LayoutChoice::Screen && scene.featured.is_none() {
+            let key = keymap::key_name(&Action::Call(CallAction::Shares)).unwrap_or_default();
+            return format!("Nobody shares a screen: {key} shares yours.");
+        }
+        "Nobody else is here yet: they see the room in their list.".to_owned()
+    }
+
+    /// There are no tiles: the user is alone and hidden.
+    fn nobody(&self, area: Rect, buf: &mut Buffer) {
+        let key = keymap::key_name(&Action::Stage(StageAction::ToggleSelf)).unwrap_or_default();
+        let lines = [
+            (Role::Base, "Nobody else is here yet".to_owned()),
+            (Role::Dim, format!("{key} shows your own tile")),
+        ];
+        self.centred(area, buf, &lines);
+    }
+
+    /// How many are not shown, and as many of their names as there is room for.
+    fn more(&self, scene: &Scene<'_>, more: &More, buf: &mut Buffer) {
+        let theme = self.state.theme();
+        let count = format!("+{}", more.hidden.len());
+        match more.style {
+            Style::Line => {
+                let mut pen = Pen::new(more.area, buf, theme);
+                pen.skip(1).put(Role::Strong, &count);
+                for tile in more.hidden.iter().filter_map(|index| scene.tiles.get(*index)) {
+                    let speaks = tile.person.speaking && tile.id.part == Part::Person;
+                    let (role, mark) = match speaks {
+                        true => (Role::Speaking, theme.glyphs().live),
+                        false => (Role::Dim, ""),
+                    };
+                    let name = format!("  {mark}{}", tile.person.name);
+                    if !pen.fits(name.width() + 3) {
+                        pen.skip(1).put(Role::Dim, theme.glyphs().ellipsis);
+                        break;
+                    }
+                    pen.put(role, &name);
                 }
             }
-            None => self.wall(&people, body, buf),
-        }
-        if hint > 0 {
-            let row = Rect { y: body.bottom(), height: 1, ..area };
-            let text = "Nobody else is here yet: they see the room in their list.".to_owned();
-            self.centred(row, buf, &[(Role::Dim, text)]);
-        }
-    }
-
-    fn tile(&self, person: &PersonRow, tile: Rect, buf: &mut Buffer) {
-        let theme = self.state.theme();
-        let glyphs = theme.glyphs();
-        let (set, role) = match person.speaking {
-            true => (glyphs.border_strong, Role::Speaking),
-            false => (glyphs.border, Role::Rule),
-        };
-        // A reversed frame would be a slab: without colours the heavier line has to do.
-        let style = theme.style(role).remove_modifier(Modifier::REVERSED);
-        let block = Block::bordered().border_set(set).border_style(style);
-        let inner = block.inner(tile);
-        block.render(tile, buf);
-        let initials = initials(person.name.as_str());
-        let (width, height) = Banner::size(&initials, theme);
-        let role = if person.speaking { Role::Speaking } else { Role::Strong };
-        let role = if person.muted || !person.publishing { Role::Dim } else { role };
-        if inner.height > height && inner.width >= width && width > 0 {
-            let top = inner.y + (inner.height - 1 - height) / 2;
-            let left = inner.x + (inner.width - width) / 2;
-            let place = Rect { x: left, y: top, width, height };
-            Banner { text: &initials, role, theme }.render(place, buf);
-            let last = Rect { y: inner.bottom() - 1, height: 1, ..inner };
-            self.caption(person, last, buf);
-        } else {
-            self.small_tile(person, role, inner, buf);
-        }
-    }
-
-    /// A tile without room for an initial: the name, and the meter below it.
-    fn small_tile(&self, person: &PersonRow, role: Role, inner: Rect, buf: &mut Buffer) {
-        let theme = self.state.theme();
-        let top = inner.y + inner.height.saturating_sub(2) / 2;
-        let row = Rect { y: top, height: 1, ..inner }.intersection(inner);
-        self.centred(row, buf, &[(role, person.name.as_str().to_owned())]);
-        let row = Rect { y: top + 1, height: 1, ..inner }.intersection(inner);
-        if !person.publishing {
-            self.centred(row, buf, &[(Role::Dim, "listening".to_owned())]);
-        } else if person.muted {
-            let text = format!("{} muted", theme.glyphs().muted);
-            self.centred(row, buf, &[(Role::Muted, text)]);
-        } else {
-            let place = Rect { x: row.x + 1, width: row.width.saturating_sub(2), ..row };
-            Meter { state: &person.meter, off: false, theme }.render(place, buf);
-        }
-    }
-
-    fn caption(&self, person: &PersonRow, row: Rect, buf: &mut Buffer) {
-        let theme = self.state.theme();
-        let role = if person.speaking { Role::Speaking } else { Role::Base };
-        let name_width = usize::from(row.width.saturating_sub(9)).max(4);
-        let mut pen = Pen::new(row, buf, theme);
-        let name = text::fit(person.name.as_str(), name_width, theme.glyphs().ellipsis);
-        pen.skip(1).put(role, &name).skip(1);
-        if !person.publishing {
-            pen.put(Role::Dim, "listening");
-        } else if person.muted {
-            pen.put(Role::Muted, theme.glyphs().muted).put(Role::Muted, " muted");
-        } else {
-            let width = pen.rest().width.saturating_sub(1).min(16);
-            let place = Rect { x: pen.rest().right() - 1 - width, width, ..pen.rest() };
-            Meter { state: &person.meter, off: false, theme }.render(place, buf);
-        }
-    }
-
-    fn wall(&self, people: &[&PersonRow], area: Rect, buf: &mut Buffer) {
-        let theme = self.state.theme();
-        let columns = (area.width / WALL_WIDTH).max(1);
-        let width = area.width / columns;
-        let rows = usize::from(area.height);
-        let places = usize::from(columns) * rows;
-        let shown = if people.len() > places { places.saturating_sub(1) } else { people.len() };
-        for (index, person) in people.iter().take(shown).enumerate() {
-            let x = area.x + (index / rows.max(1)) as u16 * width;
-            let y = area.y + (index % rows.max(1)) as u16;
-            let row = Rect { x, y, width, height: 1 };
-            let role = if person.speaking { Role::Speaking } else { Role::Base };
-            let mut pen = Pen::new(row, buf, theme);
-            let mark = if person.speaking { theme.glyphs().live } else { " " };
-            pen.skip(1).put(Role::Speaking, mark).skip(1);
-            let name_width = usize::from(width.saturating_sub(14)).max(4);
-            pen.column(role, person.name.as_str(), name_width).skip(1);
-            if !person.publishing || person.muted {
-                pen.put(Role::Dim, if person.muted { "muted" } else { "listening" });
-            } else {
-                let place = Rect { width: pen.rest().width.min(8), ..pen.rest() };
-                Meter { state: &person.meter, off: false, theme }.render(place, buf);
+            Style::Boxed | Style::Plain => {
+                let set = theme.glyphs().border;
+                let block = Block::bordered().border_set(set).border_style(theme.style(Role::Rule));
+                let inner = block.inner(more.area);
+                block.render(more.area, buf);
+                self.centred(inner, buf, &[(Role::Strong, count)]);
             }
-        }
-        if shown < people.len() && places > 0 {
-            let index = places - 1;
-            let x = area.x + (index / rows) as u16 * width;
-            let row = Rect { x, y: area.y + (index % rows) as u16, width, height: 1 };
-            let more = format!("{} more in People", people.len() - shown);
-            Pen::new(row, buf, theme).skip(3).put(Role::Dim, &more);
         }
     }
 
@@ -227,7 +184,12 @@ fn title(state: &State) -> String {
     match &state.call {
         Some(call) => {
             let count = state.people.in_call().count();
-            format!("{} {} {count} in call", call.name, state.theme().glyphs().dot)
+            let dot = state.theme().glyphs().dot;
+            let layout = match state.stage.choice {
+                LayoutChoice::Auto => String::new(),
+                chosen => format!(" {dot} {}", chosen.name()),
+            };
+            format!("{} {dot} {count} in call{layout}", call.name)
         }
         None => "Stage".to_owned(),
     }
@@ -244,12 +206,4 @@ fn note(state: &State) -> String {
         (true, 0) => format!("E2EE {}", glyphs.good),
         (true, count) => format!("E2EE {} {count} refused", glyphs.warn),
     }
-}
-
-/// One or two letters that stand for a name.
-fn initials(name: &str) -> String {
-    let mut words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    let first = words.next().and_then(|word| word.chars().next());
-    let second = words.next().and_then(|word| word.chars().next());
-    first.into_iter().chain(second).filter(|letter| has_shape(*letter)).collect()
 }

@@ -1,0 +1,95 @@
+//! What to share: a screen, a window, a terminal.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::stack::Outcome;
+use super::window;
+use super::window::Window;
+use crate::ui::action::DialogAction;
+use crate::ui::effect::Effect;
+use crate::ui::event::ShareOption;
+use crate::ui::text::SafeText;
+use crate::ui::theme::Role;
+use crate::ui::theme::Theme;
+use crate::ui::widget::line::Pen;
+
+/// Columns of the text.
+const WIDTH: u16 = 50;
+
+/// Options that are listed: a desktop with more windows than this has its palette.
+const OPTIONS: usize = 200;
+
+/// A list to choose from.
+#[derive(Clone, Debug, Default)]
+pub struct ShareDialog {
+    options: Vec<ShareOption>,
+    cursor: usize,
+    current: Option<String>,
+    filled: bool,
+}
+
+impl ShareDialog {
+    /// A list that is yet to be filled; `current` is shared at the moment.
+    #[must_use]
+    pub fn new(current: Option<&str>) -> Self {
+        Self { current: current.map(str::to_owned), ..Self::default() }
+    }
+
+    /// Fills the list.
+    pub fn fill(&mut self, mut options: Vec<ShareOption>) {
+        options.truncate(OPTIONS);
+        self.options = options;
+        self.cursor = 0;
+        self.filled = true;
+    }
+
+    /// Rows there are: the end of what is shared now comes first.
+    fn rows(&self) -> impl Iterator<Item = (String, Option<&ShareOption>)> {
+        let end = self.current.iter().map(|current| (format!("Stop sharing {current}"), None));
+        end.chain(self.options.iter().map(|option| (option.title.clone(), Some(option))))
+    }
+
+    pub(super) fn handle(&mut self, action: &DialogAction) -> Outcome {
+        match action {
+            DialogAction::Move(by) => {
+                let last = self.rows().count().saturating_sub(1);
+                self.cursor = self.cursor.saturating_add_signed(*by).min(last);
+            }
+            DialogAction::Close => return Outcome::Close(None),
+            DialogAction::Accept => {
+                let chosen = self.rows().nth(self.cursor).map(|(_, option)| option.cloned());
+                let effect = chosen.map(|option| Effect::SetShare(option.map(|one| one.spec)));
+                return Outcome::Close(effect);
+            }
+            _ => {}
+        }
+        Outcome::Stay
+    }
+
+    pub(super) fn render(&self, screen: Rect, buf: &mut Buffer, theme: &Theme) {
+        let rows: Vec<_> = self.rows().collect();
+        let note = match (self.filled, self.options.is_empty()) {
+            (false, _) => "looking for screens and windows",
+            (true, true) => "there is no screen here to share",
+            (true, false) => "",
+        };
+        let count = rows.len() + usize::from(!note.is_empty());
+        let height = u16::try_from(count).unwrap_or(u16::MAX).min(screen.height.saturating_sub(3));
+        let size = (window::text_width(screen, WIDTH), height);
+        let area = Window { title: "Share", size, theme }.render(screen, buf);
+        let visible = usize::from(area.height).max(1);
+        let first = (self.cursor + 1).saturating_sub(visible);
+        let shown = rows.iter().enumerate().skip(first);
+        for (row, (index, (title, _))) in area.rows().zip(shown) {
+            let text = SafeText::name(title);
+            Pen::new(row, buf, theme).skip(1).put(Role::Dialog, text.as_str());
+            if index == self.cursor {
+                buf.set_style(row, theme.style(Role::Selected));
+            }
+        }
+        if let Some(row) = area.rows().nth(rows.len()) {
+            Pen::new(row, buf, theme).skip(1).put(Role::Dim, note);
+        }
+    }
+}
