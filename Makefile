@@ -1,5 +1,5 @@
 # Two commands are all a newcomer needs: `make run` and `make test`. Both install what is missing.
-.PHONY: help run test setup setup-test lint bench load malformed voice tui pulse recording idle drill peers memcheck
+.PHONY: stage help run test setup setup-test lint bench load malformed voice tui pulse recording idle drill peers memcheck
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,10 @@ peers: setup ## Calls through a real Janus and a real coturn (as root also throu
 idle: setup-test ## What a quiet call costs: CPU and bytes to the terminal over a minute
 	cargo build --release --quiet
 	benches/idle.sh target/release/conclave 60
+
+stage: setup-test ## What four videos and ten voices cost on one screen: CPU, memory, bytes
+	cargo build --release --quiet
+	benches/stage.sh target/release/conclave 30 4 10
 
 drill: setup-test ## Break calls in every way, REPEAT times each: seconds until sound is back
 	REPEAT=$${REPEAT:-50} CYCLES=$${CYCLES:-1000} cargo test --test drill -- --nocapture --test-threads 1

@@ -7,6 +7,7 @@
 use std::future;
 use std::io;
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
@@ -32,9 +33,14 @@ use super::event::Severity;
 use super::key::Key;
 use super::keymap;
 use super::mouse;
+use super::picture::CellPicture;
 use super::signal;
 use super::signal::Signals;
 use super::signal::Wish;
+use super::stage::Gallery;
+use super::stage::TileContent;
+use super::stage::TileId;
+use super::stage::Window;
 use super::state::Clock;
 use super::state::Identity;
 use super::state::State;
@@ -56,6 +62,12 @@ const FRAME: Duration = Duration::from_millis(33);
 
 /// How long goodbyes may take at the end. The bridge notices a lost client by itself.
 const GOODBYE: Duration = Duration::from_secs(3);
+
+/// Pictures as cells, and where they go.
+type Drawn = Vec<(TileId, Arc<CellPicture>)>;
+
+/// A task that makes them.
+type Drawing = JoinHandle<Drawn>;
 
 /// How the screen is to look.
 #[derive(Clone, Debug, Default)]
@@ -112,13 +124,17 @@ pub async fn run_with<B: Backend>(
 ) -> Result<(), UiError> {
     let mut runtime = Runtime::new(look, me, backend)?;
     runtime.state.devices = devices;
+    runtime.backend.attach(runtime.gallery.clone());
     runtime.backend.begin(Effect::Refresh);
     if let Some(room) = join {
         begin_call(&mut runtime.state, &room);
         runtime.backend.begin(Effect::JoinRoom(room));
     }
     let result = runtime.run().await;
-    let Runtime { terminal, backend, writing, .. } = runtime;
+    let Runtime { terminal, backend, writing, drawing, .. } = runtime;
+    if let Some(drawing) = drawing {
+        let _ = drawing.await;
+    }
     if let Some(writing) = writing {
         let _ = writing.await;
     }
@@ -135,6 +151,10 @@ struct Runtime<B> {
     state: State,
     canvas: Canvas,
     writing: Option<JoinHandle<io::Result<()>>>,
+    gallery: Gallery,
+    windows: Vec<Window>,
+    drawing: Option<Drawing>,
+    pictures_at: Instant,
     drawn_at: Instant,
     dirty: bool,
     quit: bool,
@@ -161,6 +181,10 @@ impl<B: Backend> Runtime<B> {
             state,
             canvas: Canvas::new(),
             writing: None,
+            gallery: Gallery::default(),
+            windows: Vec::new(),
+            drawing: None,
+            pictures_at: clock.now,
             drawn_at: clock.now.checked_sub(FRAME).unwrap_or(clock.now),
             dirty: true,
             quit: false,
@@ -171,6 +195,8 @@ impl<B: Backend> Runtime<B> {
         let mut news = true;
         while !self.quit {
             let may_draw = self.dirty && self.writing.is_none();
+            // A terminal that is behind gets no new pictures, only the newest once it is not.
+            let may_look = self.drawing.is_none() && self.writing.is_none();
             let frame_at = time::Instant::from_std(self.drawn_at + FRAME);
             let deadline = self.state.deadline();
             tokio::select! {
@@ -180,6 +206,8 @@ impl<B: Backend> Runtime<B> {
                 () = terminal::panicked() => {}
                 written = written(&mut self.writing) => written?,
                 () = time::sleep_until(frame_at), if may_draw => self.draw()?,
+                cells = drawn(&mut self.drawing) => self.hang(cells?),
+                () = due(&self.gallery, self.pictures_at), if may_look => self.look(),
                 wish = self.signals.next() => self.obey(wish).await?,
                 event = self.input.next() => match event {
                     Some(event) => self.handle(event?).await?,
@@ -202,6 +230,7 @@ impl<B: Backend> Runtime<B> {
     fn draw(&mut self) -> Result<(), UiError> {
         let state = &self.state;
         let bytes = self.canvas.paint(state.size, |buf| draw(state, buf))?;
+        self.tell_windows();
         self.dirty = false;
         self.drawn_at = Instant::now();
         if !bytes.is_empty() {
@@ -212,6 +241,30 @@ impl<B: Backend> Runtime<B> {
             }));
         }
         Ok(())
+    }
+
+    /// Begins to make cells of pictures that are new.
+    fn look(&mut self) {
+        let gallery = self.gallery.clone();
+        self.pictures_at = Instant::now() + FRAME;
+        self.drawing = Some(tokio::task::spawn_blocking(move || gallery.draw()));
+    }
+
+    /// Puts pictures into their tiles.
+    fn hang(&mut self, cells: Drawn) {
+        for (tile, cells) in cells {
+            self.dirty |= self.state.stage.set_content(tile, TileContent::Picture(cells));
+        }
+    }
+
+    /// Tells whoever brings pictures which ones are in sight, if that has changed.
+    fn tell_windows(&mut self) {
+        let windows = Window::all(&self.state);
+        if windows != self.windows {
+            self.gallery.set_windows(&windows);
+            self.backend.look_at(&windows);
+            self.windows = windows;
+        }
     }
 
     async fn handle(&mut self, event: TerminalEvent) -> Result<(), UiError> {
@@ -288,6 +341,20 @@ impl<B: Backend> Runtime<B> {
     fn advance(&mut self) {
         self.dirty |= self.state.advance(clock(self.state.clock.utc_offset_s));
     }
+}
+
+/// Waits until pictures are made of cells; for ever if none are being made.
+async fn drawn(drawing: &mut Option<Drawing>) -> Result<Drawn, UiError> {
+    let Some(task) = drawing.as_mut() else { return future::pending().await };
+    let result = task.await;
+    *drawing = None;
+    result.map_err(|_| UiError::Panicked)
+}
+
+/// Waits for a new picture, and not before an instant.
+async fn due(gallery: &Gallery, instant: Instant) {
+    time::sleep_until(instant.into()).await;
+    gallery.due().await;
 }
 
 /// Waits until a picture is written; for ever if none is being written.

@@ -5,6 +5,8 @@
 
 use crate::ui::effect::Effect;
 use crate::ui::event::Event;
+use crate::ui::stage::Gallery;
+use crate::ui::stage::Window;
 
 /// Carries out effects and brings news.
 pub trait Backend: Send {
@@ -18,6 +20,13 @@ pub trait Backend: Send {
     ///
     /// Dropping the future loses nothing.
     fn next(&mut self) -> impl Future<Output = Option<Event>> + Send;
+
+    /// Takes the gallery that pictures go to, before the first effect. A backend that brings
+    /// none has no use for it.
+    fn attach(&mut self, _gallery: Gallery) {}
+
+    /// Says which tiles are in sight from now on; pictures of others are not needed.
+    fn look_at(&mut self, _windows: &[Window]) {}
 
     /// Ends everything that was begun, leaving the call first.
     fn shutdown(self) -> impl Future<Output = ()> + Send;

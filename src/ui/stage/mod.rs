@@ -4,6 +4,7 @@
 
 pub mod arrange;
 pub mod choice;
+pub mod gallery;
 pub mod scene;
 pub mod speaker;
 pub mod state;
@@ -12,6 +13,8 @@ pub mod update;
 pub mod zoom;
 
 pub use choice::LayoutChoice;
+pub use gallery::Gallery;
+pub use gallery::Window;
 pub use scene::Scene;
 pub use state::StageState;
 pub use tile::Part;

@@ -104,6 +104,18 @@ impl Themes {
         &self.theme
     }
 
+    /// Colours that there are.
+    #[must_use]
+    pub const fn depth(&self) -> Depth {
+        self.depth
+    }
+
+    /// Which symbols are in use.
+    #[must_use]
+    pub const fn glyphs(&self) -> GlyphChoice {
+        self.glyphs
+    }
+
     /// Names of all themes.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.sources.iter().map(|source| source.name.as_str())

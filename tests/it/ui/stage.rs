@@ -1,8 +1,10 @@
 //! The stage: every layout at every size, and what keys and clicks do to it.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
+use conclave::media::video::Picture;
 use conclave::model::AudioLevels;
 use conclave::model::Level;
 use conclave::model::SpeakerLevel;
@@ -14,11 +16,14 @@ use conclave::ui::action::StageAction;
 use conclave::ui::event::Event;
 use conclave::ui::event::Participant;
 use conclave::ui::event::ShareOption;
+use conclave::ui::picture::MARK;
+use conclave::ui::stage::Gallery;
 use conclave::ui::stage::LayoutChoice;
 use conclave::ui::stage::Scene;
 use conclave::ui::stage::Share;
 use conclave::ui::stage::TileContent;
 use conclave::ui::stage::TileId;
+use conclave::ui::stage::Window;
 use conclave::ui::testing::Harness;
 use conclave::ui::theme::Depth;
 use conclave::ui::theme::GlyphChoice;
@@ -307,6 +312,71 @@ fn a_shared_terminal_is_its_cells() {
     let ui = ui.event(Event::SharesChanged(Vec::new()));
     let ui = ui.event(Event::TileChanged { tile, content });
     assert!(!ui.screen().contains("all is well"), "nothing is shown that is not shared");
+}
+
+/// A picture that grows brighter to the right and redder downwards.
+fn ramp(width: u32, height: u32) -> Arc<Picture> {
+    let pixels = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
+    let rgb: Vec<u8> = pixels
+        .flat_map(|(x, y)| {
+            let bright = (x * 255 / width) as u8;
+            [bright.max((y * 255 / height) as u8), bright, bright]
+        })
+        .collect();
+    Arc::new(Picture::from_rgb(width, height, &rgb).unwrap())
+}
+
+/// Draws what the gallery has into the tiles, as the runtime does.
+fn hang(mut ui: Harness, gallery: &Gallery) -> Harness {
+    for (tile, cells) in gallery.draw() {
+        ui = ui.event(Event::TileChanged { tile, content: TileContent::Picture(cells) });
+    }
+    ui
+}
+
+#[test]
+fn pictures_fill_the_tiles_that_are_in_sight() {
+    for (name, depth, glyphs) in
+        [("true", Depth::True, GlyphChoice::Unicode), ("ascii", Depth::Mono, GlyphChoice::Ascii)]
+    {
+        let ui = with_layout(
+            showing(Harness::with_look(80, 24, depth, glyphs), 5),
+            LayoutChoice::Filmstrip,
+        );
+        let gallery = Gallery::default();
+        let windows = Window::all(&ui.state);
+        assert_eq!(windows.len(), 3);
+        gallery.set_windows(&windows);
+        for share in ui.state.stage.shares() {
+            gallery.show(&share.tile, ramp(160, 90));
+        }
+        let ui = hang(ui, &gallery);
+        let (buf, _) = ui.draw();
+        for (tile, area) in Scene::of(&ui.state).windows() {
+            let middle = (area.x + area.width / 2, area.y + area.height / 2);
+            assert!(buf[middle].modifier.contains(MARK), "{tile:?}");
+        }
+        assert_snapshot!(format!("pictures_{name}"), ui.screen());
+    }
+}
+
+#[test]
+fn only_what_is_in_sight_is_asked_for() {
+    let ui = showing(Harness::new(120, 40), 5);
+    let tiles = |ui: &Harness| -> Vec<TileId> {
+        Window::all(&ui.state).into_iter().map(|window| window.tile).collect()
+    };
+    assert_eq!(tiles(&ui).len(), 3);
+    let speaker = with_layout(showing(Harness::new(120, 40), 5), LayoutChoice::Speaker);
+    assert_eq!(tiles(&speaker), [TileId::person("ben".into())]);
+    let meters = with_layout(showing(Harness::new(120, 40), 5), LayoutChoice::Meters);
+    assert!(tiles(&meters).is_empty());
+    let pixels = |ui: &Harness| Window::all(&ui.state)[0].pixels();
+    let (width, height) = pixels(&speaker);
+    let (zoomed, _) = pixels(&speaker.press("+ + +"));
+    assert!(width == 240 && height <= 80 && zoomed == 2 * width, "{width}x{height} {zoomed}");
+    let small = showing(Harness::new(40, 12), 5).press("1");
+    assert!(tiles(&small).is_empty(), "the stage is not on the screen");
 }
 
 proptest! {

@@ -1,0 +1,63 @@
+#!/bin/sh
+# What a stage full of people costs: CPU, memory and bytes to the terminal of one terminal
+# interface (its process holds no bridge) that shows VIDEOS test pictures at 15 a second and
+# hears VOICES people, over some seconds.
+#   benches/stage.sh [PROGRAM] [SECONDS] [VIDEOS] [VOICES]
+# Needs tmux and Linux's /proc. Prints figures and judges nothing.
+set -eu
+program=$(realpath "${1:-target/release/conclave}")
+seconds=${2:-30}
+videos=${3:-4}
+voices=${4:-10}
+size=${SIZE:-120x40}
+work=$(mktemp -d)
+socket=conclave-stage-$$
+others=
+clean() {
+    [ -z "${KEEP:-}" ] || cp "$work/bytes" "$work/screen" "$KEEP" 2>/dev/null || true
+    tmux -L "$socket" kill-server 2>/dev/null || true
+    for other in $others; do kill "$other" 2>/dev/null || true; done
+    rm -rf "$work"
+}
+trap clean EXIT
+# Person number $1 begins with the other arguments.
+begin() {
+    number=$1
+    shift
+    camera=off
+    [ "$number" -gt "$videos" ] || camera=pattern
+    "$program" "$@" --data "$work/p$number" --name "p$number" --headless --json \
+        --mic "voice:$number" --camera "$camera" --speaker null >"$work/p$number.log" 2>&1 &
+    others="$others $!"
+}
+begin 1 host --listen 127.0.0.1:0 --admit all
+until [ -s "$work/p1/invite.txt" ]; do sleep 0.1; done
+invite=$(cat "$work/p1/invite.txt")
+number=2
+while [ "$number" -le "$voices" ]; do
+    begin "$number" join "$invite"
+    until grep -q '"joined"' "$work/p$number.log"; do sleep 0.1; done
+    number=$((number + 1))
+done
+tmux -L "$socket" -f /dev/null new-session -d -x "${size%x*}" -y "${size#*x}" \
+    "COLORTERM=truecolor exec '$program' join '$invite' --data '$work/ana' --name ana --mic silence --speaker null"
+until tmux -L "$socket" capture-pane -p | grep -q 'in call'; do sleep 0.2; done
+tmux -L "$socket" send-keys z
+sleep 10
+viewer=$(tmux -L "$socket" display-message -p '#{pane_pid}')
+ticks() { sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f12,13 | tr ' ' '+' | xargs -I{} sh -c 'echo $(({}))'; }
+tmux -L "$socket" pipe-pane -o "cat >'$work/bytes'"
+before=$(ticks "$viewer")
+sleep "$seconds"
+after=$(ticks "$viewer")
+tmux -L "$socket" pipe-pane
+tmux -L "$socket" capture-pane -p -e >"$work/screen"
+bytes=$(wc -c <"$work/bytes" 2>/dev/null || echo 0)
+memory=$(awk '/^VmRSS/ { print $2 }' "/proc/$viewer/status")
+peak=$(awk '/^VmHWM/ { print $2 }' "/proc/$viewer/status")
+# Synchronized updates end with this; one to a frame.
+frames=$(grep -ac "$(printf '\033\\[?2026l')" "$work/bytes" || true)
+awk -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" -v s="$seconds" -v b="$bytes" -v m="$memory" \
+    -v p="$peak" -v v="$videos" -v n="$voices" -v f="$frames" -v z="$size" 'BEGIN {
+    printf "%d videos, %d voices, %s, over %d s: %.1f %% of a core, %.1f MB (peak %.1f MB), %.1f KiB/s to the terminal, at least %.1f frames/s\n",
+        v, n, z, s, 100 * t / hz / s, m / 1024, p / 1024, b / 1024 / s, f / s }'

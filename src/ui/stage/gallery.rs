@@ -1,0 +1,267 @@
+//! Pictures on their way from the call to the tiles.
+//!
+//! Whoever receives pictures puts the newest one of each tile in, the event loop says which
+//! tiles are in sight and how large, and a task beside the loop makes cells of what is new. A
+//! picture that was not looked at before the next one came is dropped: there is one place
+//! per tile, so that neither a slow terminal nor a fast sender costs memory.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use ratatui::layout::Size;
+use tokio::sync::Notify;
+
+use super::scene::Scene;
+use super::tile::Part;
+use super::tile::TileId;
+use crate::media::video::Picture;
+use crate::ui::picture;
+use crate::ui::picture::CellPicture;
+use crate::ui::picture::Options;
+use crate::ui::state::State;
+use crate::ui::theme::Depth;
+
+/// Tiles that pictures are kept for: more than fit on a screen.
+const PLACES: usize = 64;
+
+/// A tile in sight, and how its picture is to be drawn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    /// Which one.
+    pub tile: TileId,
+    /// Cells that the picture may fill.
+    pub cells: Size,
+    /// Colours that there are.
+    pub depth: Depth,
+    /// Everything else about the look.
+    pub options: Options,
+    /// Left and right change places, as in a mirror.
+    pub mirrored: bool,
+}
+
+impl Window {
+    /// All tiles of `state` that a picture is wanted for.
+    #[must_use]
+    pub fn all(state: &State) -> Vec<Self> {
+        if state.live_call().is_none() {
+            return Vec::new();
+        }
+        let (depth, glyphs) = (state.themes.depth(), state.themes.glyphs());
+        let scene = Scene::of(state);
+        let pictures =
+            scene.windows().filter(|(tile, _)| !matches!(tile.id.part, Part::Terminal(_)));
+        let window = |(tile, area): (&super::scene::Tile<'_>, ratatui::layout::Rect)| {
+            let shared = tile.id.part.is_shared();
+            let look = if shared { Options::for_screens() } else { Options::default() };
+            let view = state.stage.view(&tile.id).picture();
+            Self {
+                tile: tile.id.clone(),
+                cells: area.as_size(),
+                depth,
+                options: Options { glyphs, view, ..look },
+                mirrored: tile.person.own && !shared,
+            }
+        };
+        pictures.map(window).take(PLACES).collect()
+    }
+
+    /// Pixels across and down that can be told apart in it: two by two to a cell, as many
+    /// times more as it is magnified.
+    #[must_use]
+    pub fn pixels(&self) -> (u32, u32) {
+        let zoom = self.options.view.zoom.clamp(1.0, picture::fit::MAX_ZOOM);
+        let pixels = |cells: u16| (f32::from(cells) * 2.0 * zoom).ceil() as u32;
+        (pixels(self.cells.width), pixels(self.cells.height))
+    }
+
+    fn draw(&self, picture: &Picture) -> CellPicture {
+        let mirrored = self.mirrored.then(|| mirrored(picture));
+        let picture = mirrored.as_ref().unwrap_or(picture);
+        picture::render(picture, self.cells, self.depth, &self.options)
+    }
+}
+
+/// The place of one tile.
+#[derive(Debug, Default)]
+struct Place {
+    newest: Option<Arc<Picture>>,
+    window: Option<Window>,
+    /// Something changed since it was drawn.
+    due: bool,
+}
+
+impl Place {
+    fn is_due(&self) -> bool {
+        self.due && self.newest.is_some() && self.window.is_some()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    places: Mutex<BTreeMap<TileId, Place>>,
+    changed: Notify,
+}
+
+/// The newest picture of each tile. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct Gallery(Arc<Shared>);
+
+impl Gallery {
+    /// Puts a picture in the place of the one before.
+    pub fn show(&self, tile: &TileId, picture: Arc<Picture>) {
+        let mut places = self.places();
+        if !places.contains_key(tile) && places.len() >= PLACES {
+            return;
+        }
+        let place = places.entry(tile.clone()).or_default();
+        place.newest = Some(picture);
+        place.due = true;
+        let due = place.is_due();
+        drop(places);
+        if due {
+            self.0.changed.notify_one();
+        }
+    }
+
+    /// Forgets a picture: nothing is shown in this tile any more.
+    pub fn end(&self, tile: &TileId) {
+        if let Some(place) = self.places().get_mut(tile) {
+            place.newest = None;
+        }
+    }
+
+    /// Says which tiles are in sight from now on. What is out of sight is not drawn.
+    pub fn set_windows(&self, windows: &[Window]) {
+        let mut places = self.places();
+        places.retain(|tile, place| {
+            place.newest.is_some() || windows.iter().any(|window| window.tile == *tile)
+        });
+        for (tile, place) in &mut *places {
+            if !windows.iter().any(|window| window.tile == *tile) {
+                place.window = None;
+            }
+        }
+        for window in windows {
+            let place = places.entry(window.tile.clone()).or_default();
+            if place.window.as_ref() != Some(window) {
+                place.window = Some(window.clone());
+                place.due = true;
+            }
+        }
+        drop(places);
+        self.0.changed.notify_one();
+    }
+
+    /// Waits until there is something to draw.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe: nothing is taken.
+    pub async fn due(&self) {
+        loop {
+            let changed = self.0.changed.notified();
+            if self.places().values().any(Place::is_due) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Makes cells of everything that is new and in sight. Takes milliseconds: not for a task
+    /// that handles keys.
+    #[must_use]
+    pub fn draw(&self) -> Vec<(TileId, Arc<CellPicture>)> {
+        let mut due = Vec::new();
+        for (tile, place) in &mut *self.places() {
+            if place.is_due() {
+                place.due = false;
+                let (picture, window) = (place.newest.clone(), place.window.clone());
+                due.extend(picture.zip(window).map(|what| (tile.clone(), what)));
+            }
+        }
+        let draw = |(tile, (picture, window)): (TileId, (Arc<Picture>, Window))| {
+            (tile, Arc::new(window.draw(&picture)))
+        };
+        due.into_iter().map(draw).collect()
+    }
+
+    fn places(&self) -> MutexGuard<'_, BTreeMap<TileId, Place>> {
+        // A picture is whole or not there: nothing in here can be half done.
+        self.0.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The picture as its subject knows itself.
+fn mirrored(picture: &Picture) -> Picture {
+    let mut mirrored = picture.clone();
+    let (width, chroma_width) = (picture.width() as usize, picture.chroma_width() as usize);
+    let (y, u, v) = mirrored.planes_mut();
+    for (plane, width) in [(y, width), (u, chroma_width), (v, chroma_width)] {
+        plane.chunks_exact_mut(width.max(1)).for_each(<[u8]>::reverse);
+    }
+    mirrored
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(tile: &TileId, width: u16, mirrored: bool) -> Window {
+        let (cells, options) = (Size::new(width, 4), Options::default());
+        Window { tile: tile.clone(), cells, depth: Depth::True, options, mirrored }
+    }
+
+    fn grey(luma: u8) -> Arc<Picture> {
+        let mut picture = Picture::new(32, 8).expect("small");
+        picture.y_mut().fill(luma);
+        Arc::new(picture)
+    }
+
+    #[test]
+    fn the_newest_picture_wins_and_is_drawn_once() {
+        let gallery = Gallery::default();
+        let tile = TileId::person("ben".into());
+        gallery.show(&tile, grey(20));
+        assert!(gallery.draw().is_empty(), "nobody looks");
+        gallery.set_windows(&[window(&tile, 16, false)]);
+        gallery.show(&tile, grey(90));
+        gallery.show(&tile, grey(200));
+        let drawn = gallery.draw();
+        let expected = window(&tile, 16, false).draw(&grey(200));
+        assert_eq!(drawn, [(tile.clone(), Arc::new(expected))]);
+        assert!(gallery.draw().is_empty(), "it is drawn already");
+        gallery.set_windows(&[window(&tile, 8, false)]);
+        assert_eq!(gallery.draw().len(), 1, "another size is another picture");
+        gallery.set_windows(&[]);
+        gallery.show(&tile, grey(30));
+        assert!(gallery.draw().is_empty(), "out of sight");
+        gallery.set_windows(&[window(&tile, 8, false)]);
+        assert_eq!(gallery.draw().len(), 1, "back in sight, without waiting for the next one");
+        gallery.end(&tile);
+        gallery.set_windows(&[window(&tile, 9, false)]);
+        assert!(gallery.draw().is_empty(), "nothing is shown any more");
+    }
+
+    #[test]
+    fn places_are_bounded() {
+        let gallery = Gallery::default();
+        for number in 0..1000 {
+            gallery.show(&TileId::screen("ben".into(), number), grey(9));
+        }
+        assert_eq!(gallery.places().len(), PLACES);
+    }
+
+    #[test]
+    fn a_mirror_changes_left_and_right() {
+        let mut picture = Picture::new(5, 3).expect("small");
+        picture.y_mut().copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]);
+        picture.u_mut().copy_from_slice(&[1, 2, 3, 4, 5, 6]);
+        let seen = mirrored(&picture);
+        assert_eq!(seen.y(), [5, 4, 3, 2, 1, 10, 9, 8, 7, 6, 15, 14, 13, 12, 11]);
+        assert_eq!(seen.u(), [3, 2, 1, 6, 5, 4]);
+        assert_eq!(mirrored(&seen), picture);
+    }
+}
