@@ -125,7 +125,8 @@ pub fn inside(place: &Place) -> Rect {
     }
 }
 
-/// All tiles: what is shared first, then people in the order of their list.
+/// All tiles: what is shared first, then people in the order of their list, those with a
+/// picture before the others.
 fn tiles(state: &State) -> Vec<Tile<'_>> {
     let stage = &state.stage;
     let people: Vec<&PersonRow> = state.people.in_call().collect();
@@ -140,6 +141,8 @@ fn tiles(state: &State) -> Vec<Tile<'_>> {
         let id = TileId::person(person.user.clone());
         Tile { share: stage.share(&id), id, person }
     }));
+    // Where not all have a place, those with something to see have one.
+    tiles.sort_by_key(|tile| tile.share.is_none());
     tiles
 }
 
