@@ -272,7 +272,7 @@ async fn forward(
                     room.audio.packet(key, seq, timestamp, payload, arrival);
                 }
             }
-            SubscriberEvent::Track { stream_id, mid, kind } => {
+            SubscriberEvent::Track { stream_id, mid, kind, .. } => {
                 tracks.add(stream_id, mid.clone(), kind);
                 if kind == TrackKind::Audio {
                     let key = TrackKey { room: room.token, stream: stream_id, mid: mid.clone() };

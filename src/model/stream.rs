@@ -17,6 +17,34 @@ pub enum TrackKind {
     Data,
 }
 
+/// What a video track shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum VideoContent {
+    /// A camera, or what stands in for one.
+    #[default]
+    Camera,
+    /// A screen, a window or a terminal: mostly text, which must stay sharp.
+    Screen,
+}
+
+impl VideoContent {
+    /// The word for it in session descriptions and in descriptions of tracks.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Camera => "camera",
+            Self::Screen => "screen",
+        }
+    }
+
+    /// What a label says, be it that word or one that begins with it.
+    #[must_use]
+    pub fn from_label(label: &str) -> Option<Self> {
+        let word = label.split('-').next()?;
+        [Self::Camera, Self::Screen].into_iter().find(|content| content.label() == word)
+    }
+}
+
 /// A stream that somebody publishes in a room.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamInfo {

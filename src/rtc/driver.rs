@@ -56,6 +56,12 @@ pub(super) trait Role: Send + 'static {
     fn handle_frame(&mut self, now: Instant, frame: Frame);
     fn handle_message(&mut self, now: Instant, message: Bytes);
     fn takes_messages(&mut self) -> bool;
+    /// When [`handle_timeout`](Self::handle_timeout) is due, besides the engine's timers.
+    fn poll_timeout(&self) -> Option<Instant> {
+        None
+    }
+    /// Lets time pass.
+    fn handle_timeout(&mut self, _now: Instant) {}
     /// Hands on what the engine has produced.
     fn pump(&mut self, now: Instant, out: &mut Outbox<Self::Event>);
 }
@@ -230,7 +236,7 @@ impl<R: Role> Driver<R> {
         let gathered = self.is_gathering().then_some(self.gather_until);
         let relays = self.relays.iter_mut().filter_map(Relay::poll_timeout).min();
         let engine = self.role.engine().and_then(Engine::poll_timeout);
-        [gathered, relays, engine].into_iter().flatten().min()
+        [gathered, relays, engine, self.role.poll_timeout()].into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, now: Instant) {
@@ -241,6 +247,7 @@ impl<R: Role> Driver<R> {
         if let Some(engine) = self.role.engine() {
             engine.handle_timeout(now);
         }
+        self.role.handle_timeout(now);
     }
 
     fn receive(&mut self, first: &Datagram) {

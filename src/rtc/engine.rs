@@ -13,6 +13,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use bytes::BytesMut;
+use rtc::interceptor::NackResponderBuilder;
 use rtc::interceptor::SenderReportBuilder;
 use rtc::interceptor::Slot;
 use rtc::peer_connection::RTCPeerConnectionBuilder;
@@ -44,6 +45,7 @@ use webrtc::peer_connection::StatsSelector;
 use super::error::RtcError;
 use super::mapped::MappedAddress;
 use super::peer::PeerState;
+use super::rtp::feedback::Wishes;
 use super::rtp::tap::Inbound;
 use super::rtp::tap::TapHandle;
 use super::rtp::tap::Totals;
@@ -55,6 +57,8 @@ const DTLS_FIRST_BYTES: RangeInclusive<u8> = 20..=63;
 const MAX_HELD: usize = 32;
 /// Between the wire and every other interceptor.
 const TAP_SLOT: Slot = Slot::Custom(500);
+/// Packets of a video track that can be sent once more: some seconds of it. A power of two.
+const REPEATABLE: u16 = 512;
 
 /// A datagram to send.
 pub(super) struct Transmit {
@@ -108,6 +112,7 @@ impl Engine {
         let (tap, interceptor) = TapHandle::new(rand::random());
         let registry = Registry::new()
             .with(TAP_SLOT, interceptor)
+            .with(Slot::NackResponder, NackResponderBuilder::new().with_size(REPEATABLE).build())
             .with(Slot::SenderReport, SenderReportBuilder::new().build());
         let connection = RTCPeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::new().build())
@@ -254,6 +259,17 @@ impl Engine {
     /// What was negotiated about RTP.
     pub(super) fn configure_rtp(&self, video_types: impl Iterator<Item = u8>, reduced: bool) {
         self.tap.configure(video_types, reduced);
+    }
+
+    /// Where repeated packets belong: repair flows with what they repair, and the same for
+    /// payload types.
+    pub(super) fn configure_repair(&self, flows: Vec<(u32, u32)>, types: Vec<(u8, u8)>) {
+        self.tap.configure_repair(flows, types);
+    }
+
+    /// What the other side wants of our video.
+    pub(super) fn poll_wishes(&mut self) -> Wishes {
+        self.tap.take_wishes()
     }
 
     /// Forgets the statistics of a source that was replaced.

@@ -22,12 +22,16 @@ use super::peer;
 use super::peer::PeerConfig;
 use super::peer::PeerState;
 use super::publishing::Command;
+use super::publishing::NewTrack;
 use super::publishing::Publishing;
 use super::publishing::Reply;
 use super::stats::PeerStats;
+use super::video::EncodedVideo;
+use super::video::VideoFeedback;
+use super::video::VideoSink;
 use crate::model::Level;
 use crate::model::TrackId;
-use crate::model::TrackKind;
+use crate::model::VideoContent;
 
 /// Commands from the handle to the task; when full, callers wait.
 const COMMANDS: usize = 16;
@@ -55,8 +59,31 @@ pub struct EncodedAudio {
 /// A frame on its way to the task.
 pub(super) struct Frame {
     pub(super) track: u64,
-    pub(super) audio: EncodedAudio,
-    pub(super) level: Option<u8>,
+    pub(super) content: Content,
+}
+
+/// What it holds.
+pub(super) enum Content {
+    Audio(EncodedAudio, Option<u8>),
+    Video(EncodedVideo),
+}
+
+/// What can be sent and withdrawn: a sink of either kind.
+pub trait TrackSink {
+    /// The number of its track within its publisher.
+    fn number(&self) -> u64;
+}
+
+impl TrackSink for AudioSink {
+    fn number(&self) -> u64 {
+        self.track
+    }
+}
+
+impl TrackSink for VideoSink {
+    fn number(&self) -> u64 {
+        self.track
+    }
 }
 
 /// Where the frames of one audio track go.
@@ -77,7 +104,7 @@ impl AudioSink {
     /// [`RtcError::QueueFull`] if the task is behind, [`RtcError::Closed`] if it is gone.
     pub fn write(&self, audio: EncodedAudio) -> Result<(), RtcError> {
         let level = u8::try_from(self.level.load(Ordering::Relaxed)).ok();
-        let frame = Frame { track: self.track, audio, level };
+        let frame = Frame { track: self.track, content: Content::Audio(audio, level) };
         self.frames.try_send(frame).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => RtcError::QueueFull,
             mpsc::error::TrySendError::Closed(_) => RtcError::Closed,
@@ -144,9 +171,23 @@ impl Publisher {
     ///
     /// [`RtcError::TooManyTracks`], or [`RtcError::Closed`].
     pub async fn add_audio_track(&self) -> Result<AudioSink, RtcError> {
-        let track = self.call(|reply| Command::AddTrack(TrackKind::Audio, reply)).await?;
+        let track = self.call(|reply| Command::AddTrack(NewTrack::Audio, reply)).await?;
         let level = Arc::new(AtomicI16::new(NO_LEVEL));
         Ok(AudioSink { track, frames: self.frames.clone(), level })
+    }
+
+    /// Adds a VP8 track. It is sent once an offer made after this has been answered.
+    ///
+    /// # Errors
+    ///
+    /// [`RtcError::TooManyTracks`], or [`RtcError::Closed`].
+    pub async fn add_video_track(&self, content: VideoContent) -> Result<VideoSink, RtcError> {
+        let feedback = Arc::new(VideoFeedback::default());
+        feedback.want_key_frame();
+        let new = NewTrack::Video(content, Arc::clone(&feedback));
+        let track = self.call(|reply| Command::AddTrack(new, reply)).await?;
+        let (frames, loss) = (self.frames.clone(), self.loss.clone());
+        Ok(VideoSink { track, frames, feedback, loss })
     }
 
     /// Opens the data channel, of which there is one; later calls give the same one.
@@ -164,8 +205,8 @@ impl Publisher {
     /// # Errors
     ///
     /// [`RtcError::UnknownTrack`] if it was removed before.
-    pub async fn remove_track(&self, sink: &AudioSink) -> Result<(), RtcError> {
-        let track = sink.track;
+    pub async fn remove_track(&self, sink: &impl TrackSink) -> Result<(), RtcError> {
+        let track = sink.number();
         self.call(|reply| Command::RemoveTrack(track, reply)).await
     }
 
@@ -174,8 +215,8 @@ impl Publisher {
     /// # Errors
     ///
     /// [`RtcError::UnknownTrack`] if it was removed.
-    pub async fn track_id(&self, sink: &AudioSink) -> Result<Option<TrackId>, RtcError> {
-        let track = sink.track;
+    pub async fn track_id(&self, sink: &impl TrackSink) -> Result<Option<TrackId>, RtcError> {
+        let track = sink.number();
         self.call(|reply| Command::TrackId(track, reply)).await
     }
 

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 use bytes::BytesMut;
 use rtc::rtp_transceiver::rtp_sender::RTCRtpCodingParameters;
 use rtc::rtp_transceiver::rtp_sender::RTCRtpEncodingParameters;
+use rtc::rtp_transceiver::rtp_sender::RTCRtpRtxParameters;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
@@ -25,7 +27,10 @@ use super::engine::EngineEvent;
 use super::error::RtcError;
 use super::filter;
 use super::outbox::Outbox;
+use super::pacer::Pacer;
 use super::peer::PeerState;
+use super::publisher::Content;
+use super::publisher::EncodedAudio;
 use super::publisher::Frame;
 use super::publisher::MAX_TRACKS;
 use super::settings;
@@ -34,8 +39,11 @@ use super::settings::VP8_TYPE;
 use super::signal::SessionFacts;
 use super::stats::PeerStats;
 use super::uplink::Uplink;
+use super::video::EncodedVideo;
+use super::video::VideoFeedback;
 use crate::model::TrackId;
 use crate::model::TrackKind;
+use crate::model::VideoContent;
 
 /// Bytes handed to SCTP and not yet acknowledged; beyond it, messages wait in their queue.
 const MAX_OUTSTANDING: usize = 256 * 1024;
@@ -44,13 +52,19 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, RtcError>>;
 
 /// What the handle asks of the task.
 pub(super) enum Command {
-    AddTrack(TrackKind, Reply<u64>),
+    AddTrack(NewTrack, Reply<u64>),
     RemoveTrack(u64, Reply<()>),
     TrackId(u64, Reply<Option<TrackId>>),
     AddChannel(Reply<()>),
     Offer { restart: bool, reply: Reply<String> },
     Answer { sdp: String, reply: Reply<()> },
     Stats(Reply<PeerStats>),
+}
+
+/// A track to be added.
+pub(super) enum NewTrack {
+    Audio,
+    Video(VideoContent, Arc<VideoFeedback>),
 }
 
 struct LocalTrack {
@@ -64,6 +78,16 @@ struct LocalTrack {
     mid: Option<Bytes>,
     /// As answered; `None` until then, and while the SFU does not want it.
     payload_type: Option<u8>,
+    /// Set for video.
+    feedback: Option<Arc<VideoFeedback>>,
+}
+
+impl LocalTrack {
+    fn want_key_frame(&self) {
+        if let Some(feedback) = &self.feedback {
+            feedback.want_key_frame();
+        }
+    }
 }
 
 /// The state of a publisher.
@@ -82,6 +106,8 @@ pub(super) struct Publishing {
     offering: bool,
     /// What the last answer said.
     answered: SessionFacts,
+    /// Packets of pictures on their way, each with the name of its track.
+    pacer: Pacer<(String, rtc::rtp::Packet)>,
     dropped: u64,
 }
 
@@ -104,25 +130,32 @@ impl Publishing {
             channel_open: false,
             offering: false,
             answered: SessionFacts::default(),
+            pacer: Pacer::new(),
             dropped: 0,
         }
     }
 
-    fn add_track(&mut self, kind: TrackKind) -> Result<u64, RtcError> {
+    fn add_track(&mut self, new: NewTrack) -> Result<u64, RtcError> {
         if self.tracks.len() >= MAX_TRACKS {
             return Err(RtcError::TooManyTracks { max: MAX_TRACKS });
         }
-        let (codec_kind, codec) = match kind {
-            TrackKind::Audio => (RtpCodecKind::Audio, settings::codec(OPUS_TYPE)),
-            TrackKind::Video => (RtpCodecKind::Video, settings::codec(VP8_TYPE)),
-            TrackKind::Data => return Err(RtcError::UnknownTrack),
+        let (kind, codec_kind, codec, word, feedback) = match new {
+            NewTrack::Audio => {
+                (TrackKind::Audio, RtpCodecKind::Audio, settings::codec(OPUS_TYPE), "track", None)
+            }
+            NewTrack::Video(content, feedback) => {
+                let (codec, word) = (settings::codec(VP8_TYPE), content.label());
+                (TrackKind::Video, RtpCodecKind::Video, codec, word, Some(feedback))
+            }
         };
         self.named += 1;
-        let name = format!("track-{}", self.named);
-        let ssrc = rand::random_range(1..u32::MAX);
+        // It stands in the description as well, where an SFU may read what the track shows.
+        let name = format!("{word}-{}", self.named);
+        let ssrc = rand::random_range(1..u32::MAX - 1);
         let coding = RTCRtpEncodingParameters {
             rtp_coding_parameters: RTCRtpCodingParameters {
                 ssrc: Some(ssrc),
+                rtx: feedback.is_some().then_some(RTCRtpRtxParameters { ssrc: ssrc + 1 }),
                 ..RTCRtpCodingParameters::default()
             },
             codec: codec.rtp_codec,
@@ -134,7 +167,8 @@ impl Publishing {
             MediaStreamTrack::new(stream, name.clone(), name.clone(), codec_kind, vec![coding]);
         let index = self.place(kind, track)?;
         let sequence = rand::random_range(0..0x8000);
-        let track = LocalTrack { kind, index, name, ssrc, sequence, mid: None, payload_type: None };
+        let (mid, payload_type) = (None, None);
+        let track = LocalTrack { kind, index, name, ssrc, sequence, mid, payload_type, feedback };
         self.tracks.insert(self.named, track);
         Ok(self.named)
     }
@@ -221,6 +255,7 @@ impl Publishing {
             track.payload_type = line
                 .filter(|line| line.direction.receives())
                 .and_then(|line| line.payload_types.first().copied());
+            track.want_key_frame();
         }
         self.answered = facts;
         Ok(())
@@ -235,18 +270,60 @@ impl Publishing {
         matches!(*self.state.borrow(), PeerState::Connected | PeerState::Disconnected)
     }
 
-    fn packet(&mut self, frame: Frame) -> Option<(String, rtc::rtp::Packet)> {
-        let track = self.tracks.get_mut(&frame.track)?;
+    /// Sends a picture, unless too much is on its way already.
+    fn send_picture(&mut self, now: Instant, track: u64, picture: EncodedVideo) -> bool {
+        let fits = self.pacer.has_room(picture.payloads.len());
+        let last = picture.payloads.len().saturating_sub(1);
+        let mut sent = fits;
+        for (index, payload) in picture.payloads.into_iter().enumerate().filter(|_| fits) {
+            let (timestamp, marker) = (picture.timestamp, index == last);
+            match self.packet(track, (payload, timestamp, marker), None) {
+                Some(packet) => self.pacer.push(packet),
+                None => sent = false,
+            }
+        }
+        if !sent && let Some(track) = self.tracks.get(&track) {
+            track.want_key_frame();
+        }
+        self.pace(now);
+        sent
+    }
+
+    fn pace(&mut self, now: Instant) {
+        while let Some((track, packet)) = self.pacer.poll(now) {
+            self.engine.send_rtp(now, track, packet);
+        }
+    }
+
+    fn hear_wishes(&mut self) {
+        let wishes = self.engine.poll_wishes();
+        for track in self.tracks.values() {
+            if wishes.key_frames.contains(&track.ssrc) {
+                track.want_key_frame();
+            }
+            if let (Some(feedback), Some(bitrate)) = (&track.feedback, wishes.bitrate) {
+                feedback.set_bitrate(bitrate);
+            }
+        }
+    }
+
+    fn packet(
+        &mut self,
+        track: u64,
+        (payload, timestamp, marker): (Bytes, u32, bool),
+        level: Option<u8>,
+    ) -> Option<(String, rtc::rtp::Packet)> {
+        let track = self.tracks.get_mut(&track)?;
         let mut header = rtc::rtp::Header {
             version: 2,
-            marker: frame.audio.marker,
+            marker,
             payload_type: track.payload_type?,
             sequence_number: track.sequence,
-            timestamp: frame.audio.timestamp,
+            timestamp,
             ssrc: track.ssrc,
             ..rtc::rtp::Header::default()
         };
-        let level = frame.level.map(|level| Bytes::copy_from_slice(&[level.min(127)]));
+        let level = level.map(|level| Bytes::copy_from_slice(&[level.min(127)]));
         let extensions = [
             (self.answered.mid_extension, track.mid.clone()),
             (self.answered.level_extension, level),
@@ -257,7 +334,7 @@ impl Publishing {
             }
         }
         track.sequence = track.sequence.wrapping_add(1);
-        Some((track.name.clone(), rtc::rtp::Packet { header, payload: frame.audio.payload }))
+        Some((track.name.clone(), rtc::rtp::Packet { header, payload }))
     }
 }
 
@@ -276,7 +353,7 @@ impl Role for Publishing {
     fn handle_command(&mut self, now: Instant, command: Command, _: &mut Outbox<Infallible>) {
         // A caller that went away does not want its answer.
         match command {
-            Command::AddTrack(kind, reply) => drop(reply.send(self.add_track(kind))),
+            Command::AddTrack(new, reply) => drop(reply.send(self.add_track(new))),
             Command::RemoveTrack(track, reply) => drop(reply.send(self.remove_track(track))),
             Command::TrackId(track, reply) => drop(reply.send(self.track_id(track))),
             Command::AddChannel(reply) => drop(reply.send(self.add_channel())),
@@ -287,10 +364,31 @@ impl Role for Publishing {
     }
 
     fn handle_frame(&mut self, now: Instant, frame: Frame) {
-        match self.is_up().then(|| self.packet(frame)).flatten() {
-            Some((track, packet)) => self.engine.send_rtp(now, track, packet),
-            None => self.dropped = self.dropped.saturating_add(1),
+        let Frame { track, content } = frame;
+        let sent = self.is_up()
+            && match content {
+                Content::Audio(EncodedAudio { payload, timestamp, marker }, level) => {
+                    match self.packet(track, (payload, timestamp, marker), level) {
+                        Some((track, packet)) => {
+                            self.engine.send_rtp(now, track, packet);
+                            true
+                        }
+                        None => false,
+                    }
+                }
+                Content::Video(picture) => self.send_picture(now, track, picture),
+            };
+        if !sent {
+            self.dropped = self.dropped.saturating_add(1);
         }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        self.pacer.due()
+    }
+
+    fn handle_timeout(&mut self, now: Instant) {
+        self.pace(now);
     }
 
     fn handle_message(&mut self, now: Instant, message: Bytes) {
@@ -313,6 +411,8 @@ impl Role for Publishing {
         while let Some(event) = self.engine.poll_event() {
             match event {
                 EngineEvent::State(state) => {
+                    // What was written before it was up is lost, and others refer to it.
+                    self.tracks.values().for_each(LocalTrack::want_key_frame);
                     self.state.send_replace(state);
                 }
                 EngineEvent::ChannelOpen(id) if self.channel == Some(id) => {
@@ -325,6 +425,7 @@ impl Role for Publishing {
                 EngineEvent::Moved => self.moves.send_modify(|moves| *moves += 1),
             }
         }
+        self.hear_wishes();
         let totals = self.engine.totals();
         self.loss.observe(totals.remote_reports, totals.remote_fraction);
         // An SFU sends nothing to a publisher; were it to, it must not pile up.

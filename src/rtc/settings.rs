@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rtc::ice::mdns::MulticastDnsMode;
 use rtc::peer_connection::configuration::media_engine::MIME_TYPE_OPUS;
+use rtc::peer_connection::configuration::media_engine::MIME_TYPE_RTX;
 use rtc::peer_connection::configuration::media_engine::MIME_TYPE_VP8;
 use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
 use rtc::peer_connection::transport::RTCDtlsRole;
@@ -20,6 +21,8 @@ use webrtc::peer_connection::SettingEngineBuilder;
 pub(super) const OPUS_TYPE: u8 = 111;
 /// Payload type of VP8 in our offers.
 pub(super) const VP8_TYPE: u8 = 96;
+/// Payload type of retransmitted VP8 in our offers (RFC 4588).
+pub(super) const VP8_REPAIR_TYPE: u8 = 97;
 /// Pause between connectivity checks. The engine nominates only when this timer fires, so it is
 /// also what connecting costs at least; its default of 200 ms would be most of the set-up time.
 const CHECK_INTERVAL: Duration = Duration::from_millis(20);
@@ -64,6 +67,7 @@ pub(super) fn media_engine() -> rtc::shared::error::Result<MediaEngine> {
     let mut engine = MediaEngine::default();
     engine.register_codec(codec(OPUS_TYPE), RtpCodecKind::Audio)?;
     engine.register_codec(codec(VP8_TYPE), RtpCodecKind::Video)?;
+    engine.register_codec(repair_codec(), RtpCodecKind::Video)?;
     for (uri, kinds) in [
         ("urn:ietf:params:rtp-hdrext:ssrc-audio-level", &[RtpCodecKind::Audio][..]),
         ("urn:ietf:params:rtp-hdrext:sdes:mid", &[RtpCodecKind::Audio, RtpCodecKind::Video]),
@@ -92,9 +96,28 @@ pub(super) fn codec(payload_type: u8) -> RTCRtpCodecParameters {
             rtcp_feedback: if audio {
                 Vec::new()
             } else {
-                vec![feedback("ccm", "fir"), feedback("nack", "pli"), feedback("goog-remb", "")]
+                vec![
+                    feedback("ccm", "fir"),
+                    feedback("nack", ""),
+                    feedback("nack", "pli"),
+                    feedback("goog-remb", ""),
+                ]
             },
         },
         payload_type,
+    }
+}
+
+/// How packets are sent once more.
+fn repair_codec() -> RTCRtpCodecParameters {
+    RTCRtpCodecParameters {
+        rtp_codec: RTCRtpCodec {
+            mime_type: MIME_TYPE_RTX.to_owned(),
+            clock_rate: 90_000,
+            channels: 0,
+            sdp_fmtp_line: format!("apt={VP8_TYPE}"),
+            rtcp_feedback: Vec::new(),
+        },
+        payload_type: VP8_REPAIR_TYPE,
     }
 }

@@ -112,6 +112,10 @@ pub struct MediaLine {
     pub payload_types: Vec<u8>,
     /// SSRCs of its media, without repair flows.
     pub sources: Vec<u32>,
+    /// Repair flows, each with the flow that it repairs.
+    pub repairs: Vec<(u32, u32)>,
+    /// Payload types of packets that are sent once more, each with that of the first time.
+    pub repair_types: Vec<(u8, u8)>,
     /// Whether feedback may be sent without a report in front (RFC 5506).
     pub reduced_rtcp: bool,
 }
@@ -126,6 +130,8 @@ impl MediaLine {
             msid: None,
             payload_types,
             sources: Vec::new(),
+            repairs: Vec::new(),
+            repair_types: Vec::new(),
             reduced_rtcp: false,
         }
     }
@@ -257,7 +263,15 @@ impl Parser {
             "mid" => line.mid = value.to_owned(),
             "rtcp-rsize" => line.reduced_rtcp = true,
             "msid" => line.msid = msid(value),
-            "ssrc-group" => repair.extend(repair_sources(value)),
+            "ssrc-group" => {
+                repair.extend(repair_sources(value));
+                line.repairs
+                    .extend(repair_pair(value).filter(|_| line.repairs.len() < MAX_SOURCES));
+            }
+            "fmtp" => {
+                let room = line.repair_types.len() < MAX_SOURCES;
+                line.repair_types.extend(repair_type(value).filter(|_| room));
+            }
             "ssrc" => source(line, value),
             _ => {
                 if let Some(direction) = Direction::parse(attribute) {
@@ -341,6 +355,20 @@ fn repair_sources(value: &str) -> impl Iterator<Item = u32> {
     words.filter_map(move |word| word.parse().ok().filter(|_| group))
 }
 
+/// A repair flow and the flow that it repairs.
+fn repair_pair(value: &str) -> Option<(u32, u32)> {
+    let mut words = value.strip_prefix("FID ")?.split_ascii_whitespace();
+    let main = words.next()?.parse().ok()?;
+    Some((words.next()?.parse().ok()?, main))
+}
+
+/// A payload type of repeated packets and that of the packets themselves.
+fn repair_type(value: &str) -> Option<(u8, u8)> {
+    let (number, parameters) = value.split_once(' ')?;
+    let of = parameters.split(';').find_map(|part| part.trim().strip_prefix("apt="))?;
+    Some((number.parse().ok()?, of.parse().ok()?))
+}
+
 fn source(line: &mut MediaLine, value: &str) {
     let Some((ssrc, attribute)) = value.split_once(' ') else {
         return;
@@ -397,6 +425,8 @@ pub(super) mod tests {
         assert_eq!(streams, [Some(StreamId(4711)), Some(StreamId(4711)), None, None]);
         assert_eq!(facts.lines[1].sources, [200], "the repair flow is no source");
         assert_eq!(facts.lines[1].payload_types, [96, 97]);
+        assert_eq!(facts.lines[1].repairs, [(201, 200)]);
+        assert_eq!(facts.lines[1].repair_types, [(97, 96)]);
         assert_eq!(facts.lines[2].direction, Direction::Inactive);
         assert_eq!((facts.mid_extension, facts.level_extension), (Some(4), Some(1)));
         assert!(facts.has_data() && !facts.reduced_rtcp());

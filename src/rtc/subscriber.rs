@@ -37,6 +37,8 @@ pub enum SubscriberEvent {
     Track {
         /// Whose media it is.
         stream_id: StreamId,
+        /// The track of the stream, as its publisher and everybody else names it.
+        track: TrackId,
         /// The line.
         mid: TrackId,
         /// What it carries.

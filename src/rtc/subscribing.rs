@@ -116,6 +116,9 @@ impl Subscribing {
         let video = answered.lines.iter().filter(|line| line.kind == TrackKind::Video);
         let video_types = video.flat_map(|line| line.payload_types.iter().copied());
         engine.configure_rtp(video_types, facts.reduced_rtcp());
+        let flows = facts.lines.iter().flat_map(|line| line.repairs.iter().copied());
+        let types = answered.lines.iter().flat_map(|line| line.repair_types.iter().copied());
+        engine.configure_repair(flows.take(MAX_SOURCES).collect(), types.collect());
         if fresh.is_some() {
             self.engine = fresh;
         }
@@ -136,8 +139,7 @@ impl Subscribing {
             self.rebind(line, out);
             if let Some(bound) = self.lines.get_mut(&line.mid) {
                 let answer = answered.line(&line.mid).filter(|line| !line.rejected);
-                bound.payload_types =
-                    answer.map(|line| line.payload_types.clone()).unwrap_or_default();
+                bound.payload_types = answer.map(media_types).unwrap_or_default();
             }
             if line.direction.sends() {
                 let sources = line.sources.iter().map(|source| (*source, line.mid.clone()));
@@ -172,7 +174,9 @@ impl Subscribing {
         bound.owner = owner;
         if let Some((stream_id, _)) = &bound.owner {
             let (stream_id, mid, kind) = (*stream_id, bound.mid.clone(), bound.kind);
-            out.must(SubscriberEvent::Track { stream_id, mid, kind });
+            let track = bound.owner.as_ref().map(|(_, track)| TrackId(track.clone()));
+            let track = track.unwrap_or_default();
+            out.must(SubscriberEvent::Track { stream_id, track, mid, kind });
         }
     }
 
@@ -296,6 +300,12 @@ fn start(now: Instant, addresses: &[SocketAddr], offer: &SessionFacts) -> Result
         .create_data_channel(CHANNEL_LABEL, None)
         .map_err(RtcError::engine("bootstrap channel"))?;
     Ok(engine)
+}
+
+/// The payload types of a line without those of repeated packets.
+fn media_types(line: &MediaLine) -> Vec<u8> {
+    let repair = |kind: &u8| line.repair_types.iter().any(|(repair, _)| repair == kind);
+    line.payload_types.iter().copied().filter(|kind| !repair(kind)).collect()
 }
 
 fn negotiate(engine: &mut Engine, now: Instant, offer: &str) -> Result<String, RtcError> {

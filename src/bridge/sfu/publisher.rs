@@ -208,6 +208,7 @@ impl Publisher {
             Some(StreamTrackInfo {
                 disabled: !line.is_live(),
                 codec: codec.map(str::to_owned),
+                description: line.content.map(|content| content.label().to_owned()),
                 ..StreamTrackInfo::new(kind, mindex, TrackId(line.mid.clone()))
             })
         });

@@ -4,7 +4,8 @@
 //! packets whose source was declared and follows no line that changes its owner, while Streams
 //! needs both. For what it takes it does the duties that the engine would have done: reception
 //! statistics, receiver reports, and reports in front of feedback (Janus drops feedback without
-//! one unless `rtcp-rsize` was negotiated). For what is sent it counts, and measures round trips.
+//! one unless `rtcp-rsize` was negotiated); of video it asks for what is missing, and takes what
+//! comes a second time for the first. For what is sent it counts, and measures round trips.
 
 use std::collections::HashMap;
 use std::collections::VecDeque;
@@ -23,12 +24,17 @@ use rtc::rtcp::header::PacketType;
 use rtc::rtcp::receiver_report::ReceiverReport;
 use rtc::rtcp::reception_report::ReceptionReport;
 use rtc::rtcp::sender_report::SenderReport;
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::nack_pairs_from_sequence_numbers;
 use rtc::sansio::Protocol;
 use rtc::shared::TransportContext;
 use webrtc::error::Error;
 
+use super::feedback::Wishes;
+use super::nack::MissingPackets;
 use super::reception::Block;
 use super::reception::Reception;
+use super::repair::Repairs;
 
 /// Packets taken out and not yet fetched. The driver fetches after every burst of at most 64
 /// datagrams, so this is never reached; beyond it the newest are dropped.
@@ -55,6 +61,8 @@ pub(in crate::rtc) struct Totals {
     pub(in crate::rtc) packets_received: u64,
     pub(in crate::rtc) bytes_received: u64,
     pub(in crate::rtc) packets_lost: u64,
+    /// Of those lost, how many came when they were asked for.
+    pub(in crate::rtc) recovered: u64,
     pub(in crate::rtc) jitter: Duration,
     pub(in crate::rtc) packets_sent: u64,
     pub(in crate::rtc) bytes_sent: u64,
@@ -80,6 +88,10 @@ pub(in crate::rtc) struct Shared {
     reduced_rtcp: bool,
     own_ssrc: u32,
     next_report: Option<Instant>,
+    /// What is missing of video sources.
+    missing: HashMap<u32, MissingPackets>,
+    repairs: Repairs,
+    wishes: Wishes,
 }
 
 #[derive(Default)]
@@ -121,9 +133,20 @@ impl TapHandle {
         shared.reduced_rtcp = reduced;
     }
 
+    /// Where repeated packets belong.
+    pub(in crate::rtc) fn configure_repair(&self, flows: Vec<(u32, u32)>, types: Vec<(u8, u8)>) {
+        lock(&self.0).repairs = Repairs::new(flows, types);
+    }
+
+    /// What the other side has wanted of our video since the last time.
+    pub(in crate::rtc) fn take_wishes(&self) -> Wishes {
+        std::mem::take(&mut lock(&self.0).wishes)
+    }
+
     /// Forgets a source that was replaced.
     pub(in crate::rtc) fn forget(&self, ssrc: u32) {
         let mut shared = lock(&self.0);
+        shared.missing.remove(&ssrc);
         if let Some(gone) = shared.receptions.remove(&ssrc) {
             shared.totals.packets_lost = shared.totals.packets_lost.saturating_add(gone.lost());
         }
@@ -137,6 +160,7 @@ impl TapHandle {
             totals.packets_lost = totals.packets_lost.saturating_add(reception.lost());
             totals.jitter = totals.jitter.max(reception.jitter());
         }
+        totals.packets_lost = totals.packets_lost.saturating_sub(totals.recovered);
         for sent in shared.outbound.values() {
             totals.remote_lost = totals.remote_lost.saturating_add(u64::from(sent.lost));
             totals.remote_fraction = totals.remote_fraction.max(sent.fraction);
@@ -157,6 +181,10 @@ impl Shared {
         self.totals.packets_received = self.totals.packets_received.saturating_add(1);
         self.totals.bytes_received =
             self.totals.bytes_received.saturating_add(packet.payload.len() as u64);
+        if self.repairs.is_repair(&packet) {
+            self.on_repeated(packet, arrival);
+            return;
+        }
         let video = self.video_types >> (header.payload_type & 0x7f) & 1 == 1;
         if self.receptions.len() < MAX_SOURCES || self.receptions.contains_key(&header.ssrc) {
             let clock = if video { VIDEO_CLOCK } else { AUDIO_CLOCK };
@@ -164,7 +192,26 @@ impl Shared {
                 self.receptions.entry(header.ssrc).or_insert_with(|| Reception::new(clock));
             reception.on_packet(header.sequence_number, header.timestamp, arrival);
             self.next_report.get_or_insert(arrival + REPORT_INTERVAL);
+            if video {
+                let missing = self.missing.entry(header.ssrc).or_default();
+                missing.on_packet(header.sequence_number, arrival);
+            }
         }
+        self.deliver(packet, arrival);
+    }
+
+    /// A packet that came because it was asked for. Nobody is told that it was ever missing,
+    /// but reports go on saying so: the path is as bad as it is.
+    fn on_repeated(&mut self, packet: rtc::rtp::Packet, arrival: Instant) {
+        let Some(packet) = self.repairs.restore(packet) else { return };
+        let (ssrc, seq) = (packet.header.ssrc, packet.header.sequence_number);
+        if self.missing.get_mut(&ssrc).is_some_and(|missing| missing.on_repeated(seq)) {
+            self.totals.recovered = self.totals.recovered.saturating_add(1);
+            self.deliver(packet, arrival);
+        }
+    }
+
+    fn deliver(&mut self, packet: rtc::rtp::Packet, arrival: Instant) {
         if self.inbound.len() < INBOUND {
             self.inbound.push_back(Inbound { packet, arrival });
         } else {
@@ -174,6 +221,7 @@ impl Shared {
 
     fn on_rtcp(&mut self, packets: &[Box<dyn rtc::rtcp::Packet>], arrival: Instant) {
         for packet in packets {
+            self.wishes.observe(packet.as_ref());
             if let Some(report) = packet.as_any().downcast_ref::<SenderReport>() {
                 if let Some(reception) = self.receptions.get_mut(&report.ssrc) {
                     reception.on_sender_report(middle_bits(report.ntp_time), arrival);
@@ -237,6 +285,24 @@ impl Shared {
         self.next_report = (!blocks.is_empty()).then(|| now + REPORT_INTERVAL);
         let own = self.own_ssrc;
         blocks.chunks(MAX_BLOCKS).map(|chunk| receiver_report(own, chunk.to_vec())).collect()
+    }
+
+    /// Requests for what is missing.
+    fn requests(&mut self, now: Instant) -> Vec<TransportLayerNack> {
+        let (sender_ssrc, mut requests) = (self.own_ssrc, Vec::new());
+        for (media_ssrc, missing) in &mut self.missing {
+            let due = missing.take_due(now);
+            if !due.is_empty() {
+                let (media_ssrc, nacks) = (*media_ssrc, nack_pairs_from_sequence_numbers(&due));
+                requests.push(TransportLayerNack { sender_ssrc, media_ssrc, nacks });
+            }
+        }
+        requests
+    }
+
+    fn due(&self) -> Option<Instant> {
+        let missing = self.missing.values().filter_map(MissingPackets::due).min();
+        [self.next_report, missing].into_iter().flatten().min()
     }
 
     /// Puts a report in front of feedback that would otherwise go alone.
@@ -325,22 +391,26 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for Tap {
 
     fn handle_timeout(&mut self, now: Instant) -> Result<(), Error> {
         let mut shared = lock(&self.shared);
-        if shared.next_report.is_none_or(|at| now < at) {
-            return Ok(());
-        }
-        for report in shared.reports(now) {
-            let report: Box<dyn rtc::rtcp::Packet> = Box::new(report);
+        let mut send = |packets: Vec<Box<dyn rtc::rtcp::Packet>>| {
             self.write.push_back(TaggedPacket {
                 now,
                 transport: TransportContext::default(),
-                message: Packet::Rtcp(vec![report]).into(),
+                message: Packet::Rtcp(packets).into(),
             });
+        };
+        for request in shared.requests(now) {
+            let mut packets: Vec<Box<dyn rtc::rtcp::Packet>> = vec![Box::new(request)];
+            shared.complete(&mut packets, now);
+            send(packets);
+        }
+        if shared.next_report.is_some_and(|at| now >= at) {
+            shared.reports(now).into_iter().for_each(|report| send(vec![Box::new(report)]));
         }
         Ok(())
     }
 
     fn poll_timeout(&mut self) -> Option<Instant> {
-        lock(&self.shared).next_report
+        lock(&self.shared).due()
     }
 
     fn close(&mut self) -> Result<(), Error> {

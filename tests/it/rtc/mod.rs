@@ -5,6 +5,7 @@ mod publisher;
 mod sfu;
 mod subscriber;
 mod turn;
+mod video;
 
 use std::time::Duration;
 

@@ -17,6 +17,7 @@ use conclave::model::SessionId;
 use conclave::model::StreamId;
 use conclave::model::StreamRoomId;
 use conclave::model::StreamSubscription;
+use conclave::model::StreamTrackInfo;
 use conclave::rtc::AudioSink;
 use conclave::rtc::EncodedAudio;
 use conclave::rtc::PeerState;
@@ -30,28 +31,32 @@ use super::until;
 
 /// What the product promises from joining to the first sound, on one machine.
 const FIRST_AUDIO: Duration = Duration::from_millis(300);
-const ANA: ClientId = ClientId(1);
-const BEN: ClientId = ClientId(2);
+pub(super) const ANA: ClientId = ClientId(1);
+pub(super) const BEN: ClientId = ClientId(2);
 
-struct World {
-    sfu: SfuHandle,
+pub(super) struct World {
+    pub(super) sfu: SfuHandle,
     notices: mpsc::Receiver<SfuEvent>,
     room: StreamRoomId,
 }
 
 impl World {
     async fn new() -> Self {
-        let config = SfuConfig { bind: (Ipv4Addr::LOCALHOST, 0).into(), ..SfuConfig::default() };
+        let bind = (Ipv4Addr::LOCALHOST, 0).into();
+        Self::with(SfuConfig { bind, ..SfuConfig::default() }).await
+    }
+
+    pub(super) async fn with(config: SfuConfig) -> Self {
         let (sfu, notices) = Sfu::start(config).await.unwrap();
         Self { sfu, notices, room: StreamRoomId::from("room") }
     }
 
-    async fn join(&self, client: ClientId) -> StreamId {
+    pub(super) async fn join(&self, client: ClientId) -> StreamId {
         let user = format!("user{}", client.0).into();
         self.sfu.join(&self.room, client, &user).await.unwrap()
     }
 
-    async fn publish(&mut self, client: ClientId, publisher: &Publisher) {
+    pub(super) async fn publish(&mut self, client: ClientId, publisher: &Publisher) {
         let offer = publisher.create_offer().await.unwrap();
         let answer = self.sfu.publish(&self.room, client, offer).await.unwrap();
         publisher.set_answer(&answer.answer_sdp).await.unwrap();
@@ -59,7 +64,13 @@ impl World {
         assert!(matches!(notice, SfuEvent::PublisherConnected { .. }), "{notice:?}");
     }
 
-    async fn update(&self, client: ClientId, publisher: &Publisher, restart: bool) {
+    /// What others are told about the tracks of a room.
+    pub(super) async fn tracks(&self) -> Vec<StreamTrackInfo> {
+        let streams = self.sfu.list(&self.room).await.unwrap();
+        streams.into_iter().flat_map(|stream| stream.tracks).collect()
+    }
+
+    pub(super) async fn update(&self, client: ClientId, publisher: &Publisher, restart: bool) {
         let offer = match restart {
             true => publisher.create_restart_offer().await.unwrap(),
             false => publisher.create_offer().await.unwrap(),
@@ -68,7 +79,12 @@ impl World {
         publisher.set_answer(&answer.answer_sdp).await.unwrap();
     }
 
-    async fn subscribe(&self, client: ClientId, streams: &[StreamId], listener: &mut Listener) {
+    pub(super) async fn subscribe(
+        &self,
+        client: ClientId,
+        streams: &[StreamId],
+        listener: &mut Listener,
+    ) {
         let add = streams.iter().map(|id| whole(*id)).collect();
         let answer = self.sfu.subscribe(&self.room, client, add).await.unwrap();
         listener.session = answer.session_id;
@@ -77,31 +93,34 @@ impl World {
         }
     }
 
-    async fn negotiate(&self, client: ClientId, listener: &Listener, offer: &str) {
+    pub(super) async fn negotiate(&self, client: ClientId, listener: &Listener, offer: &str) {
         let answer = listener.subscriber.answer(offer).await.unwrap();
         self.sfu.accept_offer(client, listener.session, answer).await.unwrap();
     }
 
-    async fn notice(&mut self) -> SfuEvent {
+    pub(super) async fn notice(&mut self) -> SfuEvent {
         let wait = tokio::time::timeout(Duration::from_secs(10), self.notices.recv());
         wait.await.expect("a notice within 10 s").unwrap()
     }
 }
 
-struct Listener {
-    subscriber: Subscriber,
+pub(super) struct Listener {
+    pub(super) subscriber: Subscriber,
     events: mpsc::Receiver<SubscriberEvent>,
     session: SessionId,
 }
 
 impl Listener {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (subscriber, events) = Subscriber::new(&loopback()).unwrap();
         Self { subscriber, events, session: SessionId(0) }
     }
 
     /// The next event that `pick` wants.
-    async fn wait<T>(&mut self, mut pick: impl FnMut(SubscriberEvent) -> Option<T>) -> T {
+    pub(super) async fn wait<T>(
+        &mut self,
+        mut pick: impl FnMut(SubscriberEvent) -> Option<T>,
+    ) -> T {
         let wait = async {
             loop {
                 if let Some(found) = pick(self.events.recv().await.unwrap()) {

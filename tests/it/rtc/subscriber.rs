@@ -75,9 +75,10 @@ impl World {
     }
 }
 
-fn track(stream: i64, mid: &str) -> SubscriberEvent {
+fn track(stream: i64, name: &str, mid: &str) -> SubscriberEvent {
     SubscriberEvent::Track {
         stream_id: StreamId(stream),
+        track: TrackId::from(name),
         mid: TrackId::from(mid),
         kind: TrackKind::Audio,
     }
@@ -97,7 +98,7 @@ async fn packets_arrive_in_order_with_their_stream_and_extended_numbers() {
     let line = world.sfu.add_audio("42", 1111).await;
     let start = std::time::Instant::now();
     world.negotiate().await;
-    assert_eq!(world.event().await, track(42, "0"));
+    assert_eq!(world.event().await, track(42, "track1111", "0"));
     world.up().await;
     println!("connected in {:?}", start.elapsed());
     for number in 0..100u16 {
@@ -128,8 +129,8 @@ async fn sources_need_not_be_declared() {
         offer.lines().filter(keep).flat_map(|line| [line, "\r\n"]).collect()
     };
     world.negotiate_with(strip).await;
-    assert_eq!(world.event().await, track(1, "0"));
-    assert_eq!(world.event().await, track(2, "1"));
+    assert_eq!(world.event().await, track(1, "track1111", "0"));
+    assert_eq!(world.event().await, track(2, "track2222", "1"));
     world.up().await;
     for (line, ssrc, mid) in [(second, 2222, "1"), (first, 1111, "0")] {
         let mut sent = packet(ssrc, 1, 0, mid.as_bytes());
@@ -156,8 +157,8 @@ async fn a_line_goes_inactive_and_comes_back_for_somebody_else() {
     let first = world.sfu.add_audio("11", 1111).await;
     world.sfu.add_audio("22", 2222).await;
     world.negotiate().await;
-    assert_eq!(world.event().await, track(11, "0"));
-    assert_eq!(world.event().await, track(22, "1"));
+    assert_eq!(world.event().await, track(11, "track1111", "0"));
+    assert_eq!(world.event().await, track(22, "track2222", "1"));
     world.up().await;
     world.sfu.send_audio(first, packet(1111, 7, 0, b"before")).await;
     let before = world.rtp().await;
@@ -172,7 +173,10 @@ async fn a_line_goes_inactive_and_comes_back_for_somebody_else() {
 
         assert_eq!(world.sfu.add_audio(stream, ssrc).await, first);
         world.negotiate().await;
-        assert_eq!(world.event().await, track(stream.parse().unwrap(), "0"));
+        assert_eq!(
+            world.event().await,
+            track(stream.parse().unwrap(), &format!("track{ssrc}"), "0")
+        );
         world.sfu.send_audio(first, packet(ssrc, 3, 0, b"after")).await;
         let after = world.rtp().await;
         assert_eq!(
@@ -222,7 +226,7 @@ async fn a_refused_offer_leaves_everything_as_it_was() {
     let mut world = World::new().await;
     let line = world.sfu.add_audio("42", 1111).await;
     world.negotiate().await;
-    assert_eq!(world.event().await, track(42, "0"));
+    assert_eq!(world.event().await, track(42, "track1111", "0"));
     world.up().await;
     let good = world.sfu.offer().await;
     for hostile in [

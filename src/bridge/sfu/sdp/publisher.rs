@@ -17,6 +17,7 @@ use super::parse::payload_type;
 use super::transport::LocalTransport;
 use super::transport::RemoteTransport;
 use super::transport::Setup;
+use crate::model::VideoContent;
 
 /// SSRCs announced for one m-line beyond which the rest is ignored.
 const MAX_SSRCS: usize = 4;
@@ -54,6 +55,8 @@ pub(in super::super) struct OfferedLine {
     pub(in super::super) sends: bool,
     /// Set for audio and video that the SFU can take.
     pub(in super::super) codec: Option<Codec>,
+    /// What the client says that its video shows, by the name of the track.
+    pub(in super::super) content: Option<VideoContent>,
     /// The transport and first format, to answer a refused line in its own words.
     protocol: String,
     format: String,
@@ -285,6 +288,7 @@ fn read_line(
         mid: mid.to_owned(),
         sends: false,
         codec: None,
+        content: None,
         protocol: if known_protocol.is_empty() { "RTP/AVP" } else { known_protocol }.to_owned(),
         format: "0".to_owned(),
     };
@@ -292,6 +296,10 @@ fn read_line(
         MediaKind::Audio | MediaKind::Video => {
             if let Some(number) = section.formats.iter().find_map(|format| payload_type(format)) {
                 line.format = number.to_string();
+            }
+            if section.kind == MediaKind::Video {
+                let track = section.first("msid").and_then(|msid| msid.split(' ').nth(1));
+                line.content = track.and_then(VideoContent::from_label);
             }
             if offered && known_protocol == "UDP/TLS/RTP/SAVPF" {
                 line.codec = read_codec(section, negotiated);
