@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::spec::DeviceSpec;
+use super::video::VideoError;
 use crate::media::MediaError;
 
 /// Whether sound comes from it or goes to it.
@@ -127,4 +128,7 @@ pub enum DeviceError {
         /// What went wrong.
         source: MediaError,
     },
+    /// There are no pictures.
+    #[error(transparent)]
+    Video(#[from] VideoError),
 }

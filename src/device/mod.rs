@@ -16,6 +16,7 @@ mod real;
 mod real;
 pub mod spec;
 mod synthetic;
+pub mod video;
 mod voice;
 
 pub use audio::AudioInput;

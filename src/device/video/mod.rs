@@ -1,0 +1,20 @@
+//! Pictures to send: cameras, screens, files and test pictures, behind one small trait.
+//!
+//! Sources are pulled, as microphones are: whoever asks says what time it is, and gets the newest
+//! picture if there is one that it has not had yet. A source may block, so it is driven on a
+//! thread of its own.
+
+mod digits;
+mod error;
+mod pace;
+pub mod pattern;
+mod source;
+mod spec;
+
+pub use error::Origin;
+pub use error::VideoError;
+pub use source::VideoFormat;
+pub use source::VideoKind;
+pub use source::VideoSource;
+pub use source::open;
+pub use spec::VideoSpec;
