@@ -1,5 +1,5 @@
 # Two commands are all a newcomer needs: `make run` and `make test`. Both install what is missing.
-.PHONY: stage help run test setup setup-test lint bench load malformed voice tui pulse recording idle drill peers memcheck
+.PHONY: stage help run test setup setup-test lint bench load malformed voice tui pulse recording video idle drill peers memcheck
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ recording: setup-test ## Three processes, a minute recorded, the bridge killed: 
 peers: setup ## Calls through a real Janus and a real coturn (as root also through a firewall)
 	@.ci/setup peers
 	cargo test --test peers -- --nocapture
+
+video: setup-test ## Pictures: how soon, how many, how good, and how soon again after an outage
+	CONCLAVE_VIDEO_SECONDS=30 cargo test --test it video:: -- --nocapture --test-threads 1
 
 idle: setup-test ## What a quiet call costs: CPU and bytes to the terminal over a minute
 	cargo build --release --quiet

@@ -16,13 +16,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::device::AudioInput;
 use crate::device::DeviceSpec;
+use crate::device::video::VideoSpec;
+use crate::media::video::Picture;
 use crate::model::AudioLevels;
 use crate::model::CallStats;
 use crate::model::CallTiming;
+use crate::model::LocalTrackId;
 use crate::model::StreamHandle;
 use crate::model::StreamId;
 use crate::model::StreamRoomId;
+use crate::model::TrackId;
 use crate::model::UserId;
+use crate::model::VideoContent;
 
 use super::call_task::CallTask;
 use super::error::ApiError;
@@ -30,10 +35,13 @@ use super::joined::Room;
 use super::listener::RemoteStreamEvent;
 use super::listener::RemoteStreamListener;
 use super::publish::Source;
+use super::publish::VideoInput;
 use super::roster::Person;
 use super::roster::Roster;
 use super::stream_api;
 use super::stream_api::StreamApi;
+use super::video;
+use super::video::Wanted;
 
 /// How to join a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,6 +57,10 @@ pub struct CallConfig {
     pub muted: bool,
     /// Be able to send messages.
     pub data: bool,
+    /// What to be seen with; `None` is not seen.
+    pub camera: Option<VideoSpec>,
+    /// What to show besides.
+    pub screen: Option<VideoSpec>,
 }
 
 impl CallConfig {
@@ -56,13 +68,28 @@ impl CallConfig {
     #[must_use]
     pub const fn new(room: StreamRoomId) -> Self {
         let (microphone, speaker) = (Some(DeviceSpec::Default), DeviceSpec::Default);
-        Self { room, microphone, speaker, muted: false, data: true }
+        let (camera, screen) = (None, None);
+        Self { room, microphone, speaker, muted: false, data: true, camera, screen }
     }
 
     /// Uses this microphone; `None` only listens.
     #[must_use]
     pub fn with_microphone(mut self, microphone: Option<DeviceSpec>) -> Self {
         self.microphone = microphone;
+        self
+    }
+
+    /// Shows pictures of this camera.
+    #[must_use]
+    pub fn with_camera(mut self, camera: Option<VideoSpec>) -> Self {
+        self.camera = camera;
+        self
+    }
+
+    /// Shows this screen, or what stands in for one.
+    #[must_use]
+    pub fn with_screen(mut self, screen: Option<VideoSpec>) -> Self {
+        self.screen = screen;
         self
     }
 
@@ -114,6 +141,10 @@ pub struct CallLimits {
     pub microphone: Option<String>,
     /// Why nothing can be heard although a loudspeaker was asked for.
     pub speaker: Option<String>,
+    /// Why this process is not seen although a camera was asked for.
+    pub camera: Option<String>,
+    /// Why no screen is shown although one was asked for.
+    pub screen: Option<String>,
 }
 
 /// A message of another participant.
@@ -169,10 +200,29 @@ pub struct Call {
     limits: CallLimits,
     muted: AtomicBool,
     has_microphone: AtomicBool,
+    /// What this process shows; held while that is being changed.
+    shown: tokio::sync::Mutex<Shown>,
+    looked_at: watch::Sender<Vec<Wanted>>,
     people: watch::Receiver<Vec<Person>>,
     status: watch::Receiver<CallStatus>,
     stop: CancellationToken,
     task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// The video tracks of this process, and what is told about them.
+#[derive(Default)]
+struct Shown {
+    camera: Option<LocalTrackId>,
+    screen: Option<LocalTrackId>,
+}
+
+impl Shown {
+    const fn track(&mut self, content: VideoContent) -> &mut Option<LocalTrackId> {
+        match content {
+            VideoContent::Camera => &mut self.camera,
+            VideoContent::Screen => &mut self.screen,
+        }
+    }
 }
 
 impl fmt::Debug for Call {
@@ -204,24 +254,10 @@ impl Call {
         let room = config.room.clone();
         // First the queue, then the room: nobody who comes meanwhile is missed.
         let events = api.room_events(&room);
-        let (joined, microphone, speaker) = tokio::join!(
-            api.join_stream_room(&room),
-            open_microphone(config.microphone.clone()),
-            api.set_speaker(&config.speaker),
-        );
-        joined?;
-        let mut limits = CallLimits::default();
-        if let Err(error) = speaker {
-            limits.speaker = Some(error.to_string());
-            api.set_speaker(&DeviceSpec::Null).await?;
-        }
-        let microphone = microphone.unwrap_or_else(|error| {
-            limits.microphone = Some(error.to_string());
-            None
-        });
-        let has_microphone = microphone.is_some();
-        let begun = begin(&api, &config, microphone).await;
-        let (handle, roster) = match begun {
+        let (inputs, limits) = enter(&api, &config).await?;
+        let has_microphone = inputs.microphone.is_some();
+        let begun = begin(&api, &config, inputs).await;
+        let (handle, shown, roster) = match begun {
             Ok(begun) => begun,
             Err(error) => {
                 // The first error is the one that counts.
@@ -232,19 +268,33 @@ impl Call {
         let (people_sender, people) = watch::channel(roster.people());
         let (status_sender, status) = watch::channel(CallStatus::Active);
         let stop = CancellationToken::new();
+        let (looked_at, looked_at_seen) = watch::channel(Vec::new());
+        let shown = tokio::sync::Mutex::new(shown);
         let task = CallTask::new(
             api.clone(),
             room.clone(),
             (roster, events),
             (people_sender, status_sender),
+            looked_at_seen,
             stop.clone(),
         );
         let task = Mutex::new(Some(tokio::spawn(task.run())));
         let muted = AtomicBool::new(config.muted);
         let has_microphone = AtomicBool::new(has_microphone);
-        let call =
-            Self { api, room, handle, limits, muted, has_microphone, people, status, stop, task };
-        Ok(call)
+        Ok(Self {
+            api,
+            room,
+            handle,
+            limits,
+            muted,
+            has_microphone,
+            shown,
+            looked_at,
+            people,
+            status,
+            stop,
+            task,
+        })
     }
 
     /// The room.
@@ -352,6 +402,103 @@ impl Call {
         Ok(())
     }
 
+    /// Shows pictures of this camera from now on; `None` shows none any more.
+    ///
+    /// # Errors
+    ///
+    /// - [`ApiError::Device`] if it can't be opened; then the old one goes on.
+    /// - [`ApiError::UnknownHandle`] if the call was joined without anything to publish.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future may or may not prevent the exchange.
+    pub async fn set_camera(&self, camera: Option<VideoSpec>) -> Result<(), ApiError> {
+        self.show(VideoContent::Camera, camera).await
+    }
+
+    /// Shows this screen, or what stands in for one; `None` shows none any more.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_camera`](Self::set_camera).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`set_camera`](Self::set_camera).
+    pub async fn set_screen(&self, screen: Option<VideoSpec>) -> Result<(), ApiError> {
+        self.show(VideoContent::Screen, screen).await
+    }
+
+    async fn show(&self, content: VideoContent, spec: Option<VideoSpec>) -> Result<(), ApiError> {
+        let handle = self.handle.ok_or(ApiError::UnknownHandle(StreamHandle(0)))?;
+        let mut shown = self.shown.lock().await;
+        let input = open_video(spec, content).await?;
+        let track = shown.track(content);
+        if track.is_none() && input.is_none() {
+            return Ok(());
+        }
+        if let Some(old) = track.take() {
+            self.api.remove_stream_track(handle, &old).await?;
+        }
+        if let Some(input) = input {
+            *track = Some(self.api.stage(handle, Source::Video(input), false).await?);
+        }
+        self.api.update_stream(handle).await.map(drop)
+    }
+
+    /// What this process shows, as it is captured; `None` if that is nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe.
+    pub async fn own_pictures(
+        &self,
+        content: VideoContent,
+    ) -> Option<watch::Receiver<Option<Arc<Picture>>>> {
+        let track = self.shown.lock().await.track(content).clone()?;
+        Some(self.api.video().local(&track)?.preview())
+    }
+
+    /// Why a camera or screen of this process gives no more pictures, once it does not.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe.
+    pub async fn video_fault(
+        &self,
+        content: VideoContent,
+    ) -> Option<watch::Receiver<Option<String>>> {
+        let track = self.shown.lock().await.track(content).clone()?;
+        Some(self.api.video().local(&track)?.fault())
+    }
+
+    /// Says which pictures are looked at, out of [`Person::videos`]: these are received, others
+    /// are not. What is not looked at any more still comes for some seconds.
+    pub fn want_pictures(&self, wanted: Vec<Wanted>) {
+        if let Ok(room) = self.api.room(&self.room) {
+            room.video.set_sizes(room.token, &wanted);
+        }
+        self.looked_at.send_if_modified(|looked_at| {
+            let changed = *looked_at != wanted;
+            *looked_at = wanted;
+            changed
+        });
+    }
+
+    /// The newest picture of a track, decoded; `None` while it is not received. For pictures to
+    /// come they have to be [wanted](Self::want_pictures).
+    ///
+    /// # Errors
+    ///
+    /// [`ApiError::NotJoined`] if the call was left.
+    pub fn pictures(
+        &self,
+        stream: StreamId,
+        track: &TrackId,
+    ) -> Result<watch::Receiver<Option<Arc<Picture>>>, ApiError> {
+        self.api.pictures(&self.room, stream, track)
+    }
+
     /// Exchanges the loudspeaker.
     ///
     /// # Errors
@@ -385,8 +532,8 @@ impl Call {
     ///
     /// [`ApiError::NotJoined`] if the call was left.
     pub fn messages(&self) -> Result<CallMessages, ApiError> {
-        let listener = self.api.add_remote_stream_listener(&self.room, None)?;
-        Ok(CallMessages { listener, room: self.api.room(&self.room)? })
+        let room = self.api.room(&self.room)?;
+        Ok(CallMessages { listener: room.listeners.add(None, false), room })
     }
 
     /// Leaves the call: unpublishes, unsubscribes, closes the microphone, and completes what
@@ -427,17 +574,63 @@ async fn open_microphone(
     }
 }
 
+async fn open_video(
+    spec: Option<VideoSpec>,
+    content: VideoContent,
+) -> Result<Option<VideoInput>, ApiError> {
+    match spec.filter(|spec| !spec.is_off()) {
+        Some(spec) => video::open_video(spec, content).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// What is published, opened.
+struct Inputs {
+    microphone: Option<Box<dyn AudioInput>>,
+    videos: Vec<VideoInput>,
+}
+
+/// Enters the room and opens the devices, all at once; devices that can't be opened are told.
+async fn enter(api: &StreamApi, config: &CallConfig) -> Result<(Inputs, CallLimits), ApiError> {
+    let (joined, microphone, speaker, camera, screen) = tokio::join!(
+        api.join_stream_room(&config.room),
+        open_microphone(config.microphone.clone()),
+        api.set_speaker(&config.speaker),
+        open_video(config.camera.clone(), VideoContent::Camera),
+        open_video(config.screen.clone(), VideoContent::Screen),
+    );
+    joined?;
+    let mut limits = CallLimits::default();
+    if let Err(error) = speaker {
+        limits.speaker = Some(error.to_string());
+        api.set_speaker(&DeviceSpec::Null).await?;
+    }
+    let microphone = microphone.unwrap_or_else(|error| {
+        limits.microphone = Some(error.to_string());
+        None
+    });
+    let mut videos = Vec::new();
+    for (video, limit) in [(camera, &mut limits.camera), (screen, &mut limits.screen)] {
+        match video {
+            Ok(video) => videos.extend(video),
+            Err(error) => *limit = Some(error.to_string()),
+        }
+    }
+    Ok((Inputs { microphone, videos }, limits))
+}
+
 /// Publishes and subscribes, both at once.
 async fn begin(
     api: &StreamApi,
     config: &CallConfig,
-    microphone: Option<Box<dyn AudioInput>>,
-) -> Result<(Option<StreamHandle>, Roster), ApiError> {
+    Inputs { microphone, videos }: Inputs,
+) -> Result<(Option<StreamHandle>, Shown, Roster), ApiError> {
     let room = &config.room;
     let mut roster = Roster::new(room.clone(), api.room(room)?.me.clone());
     let publishing = async {
-        if microphone.is_none() && !config.data {
-            return Ok((None, None));
+        let mut shown = Shown::default();
+        if microphone.is_none() && !config.data && videos.is_empty() {
+            return Ok((None, shown, None));
         }
         let handle = api.create_stream(room)?;
         if let Some(input) = microphone {
@@ -446,8 +639,13 @@ async fn begin(
         if config.data {
             api.stage(handle, Source::Data, false).await?;
         }
+        for video in videos {
+            let content = video.content;
+            let track = api.stage(handle, Source::Video(video), false).await?;
+            *shown.track(content) = Some(track);
+        }
         let result = api.publish_stream(handle).await?;
-        Ok::<_, ApiError>((Some(handle), result.data.map(|data| data.stream.id)))
+        Ok::<_, ApiError>((Some(handle), shown, result.data.map(|data| data.stream.id)))
     };
     let subscribing = async {
         roster.handle_list(api.list_streams(room).await?);
@@ -460,7 +658,7 @@ async fn begin(
         }
         Ok(())
     };
-    let ((handle, own), ()) = tokio::try_join!(publishing, subscribing)?;
+    let ((handle, shown, own), ()) = tokio::try_join!(publishing, subscribing)?;
     roster.set_own(own);
-    Ok((handle, roster))
+    Ok((handle, shown, roster))
 }

@@ -24,6 +24,8 @@ use super::roster::Change;
 use super::roster::Person;
 use super::roster::Roster;
 use super::stream_api::StreamApi;
+use super::video::Wanted;
+use super::video::WantedPictures;
 
 /// The list of streams is not read more often, whatever happens in the room for long.
 const LIST_AT_MOST_EVERY: Duration = Duration::from_secs(1);
@@ -57,6 +59,9 @@ pub(super) struct CallTask {
     events: EventQueue,
     people: watch::Sender<Vec<Person>>,
     status: watch::Sender<CallStatus>,
+    /// The pictures that somebody looks at.
+    looked_at: watch::Receiver<Vec<Wanted>>,
+    pictures: WantedPictures,
     stop: CancellationToken,
     /// Requests under way; the events go on meanwhile.
     work: JoinSet<Outcome>,
@@ -81,6 +86,7 @@ impl CallTask {
         room: StreamRoomId,
         (roster, events): (Roster, EventQueue),
         (people, status): (watch::Sender<Vec<Person>>, watch::Sender<CallStatus>),
+        looked_at: watch::Receiver<Vec<Wanted>>,
         stop: CancellationToken,
     ) -> Self {
         Self {
@@ -90,6 +96,8 @@ impl CallTask {
             events,
             people,
             status,
+            looked_at,
+            pictures: WantedPictures::default(),
             stop,
             work: JoinSet::new(),
             restoring: false,
@@ -126,7 +134,13 @@ impl CallTask {
                         break reason;
                     }
                 }
-                () = until(wake), if wake.is_some() => self.retry_at = None,
+                () = until(wake), if wake.is_some() => {
+                    self.retry_at = self.retry_at.filter(|at| *at > Instant::now());
+                }
+                Ok(()) = self.looked_at.changed() => {
+                    let wanted = self.looked_at.borrow_and_update().clone();
+                    self.pictures.set(&wanted, Instant::now());
+                }
                 reason = next_break(&mut broken), if broken.is_some() => match reason {
                     Some(reason) => self.handle_break(reason),
                     None => broken = None,
@@ -191,6 +205,9 @@ impl CallTask {
     /// Starts what the facts call for.
     fn follow_up(&mut self) {
         let people = self.roster.people();
+        if let Ok(room) = self.api.room(&self.room) {
+            room.video.set_watched(room.token, people.len() > 1);
+        }
         self.people.send_if_modified(|shown| {
             let changed = *shown != people;
             *shown = people;
@@ -199,6 +216,7 @@ impl CallTask {
         if self.restoring {
             return;
         }
+        self.roster.set_pictures(self.pictures.tracks(Instant::now()));
         if self.retry_at.is_none()
             && let Some(change) = self.roster.poll_change()
         {
@@ -227,7 +245,7 @@ impl CallTask {
     fn wake(&self) -> Option<Instant> {
         let list =
             (self.roster.is_stale() && !self.listing && !self.restoring).then_some(self.list_from);
-        [list, self.retry_at].into_iter().flatten().min()
+        [list, self.retry_at, self.pictures.due()].into_iter().flatten().min()
     }
 
     /// Takes the outcome of a request; a reason if the call is over.

@@ -21,6 +21,7 @@ use crate::model::StreamInfo;
 use crate::model::StreamRoomId;
 use crate::model::SubscriptionId;
 use crate::model::Timestamp;
+use crate::model::TrackId;
 use crate::model::TurnCredentials;
 use crate::model::UserId;
 use crate::net::session::now;
@@ -46,6 +47,7 @@ use super::negotiation::is_turn_url;
 use super::peer_watch;
 use super::publish::PublishCommand;
 use super::subscribe::SubscribeCommand;
+use super::video::VideoHandle;
 
 /// How often the counters of a room are collected, while somebody watches them.
 const STATS_EVERY: Duration = Duration::from_secs(1);
@@ -60,6 +62,7 @@ pub(super) struct Room {
     pub(super) token: RoomToken,
     pub(super) core: Arc<Core>,
     pub(super) audio: AudioHandle,
+    pub(super) video: VideoHandle,
     pub(super) listeners: Listeners,
     media: Mutex<Media>,
     publisher: Mutex<Option<Arc<Publisher>>>,
@@ -84,7 +87,7 @@ impl Room {
         me: UserId,
         token: RoomToken,
         core: Arc<Core>,
-        audio: AudioHandle,
+        (audio, video): (AudioHandle, VideoHandle),
         keys: RoomKeys,
     ) -> Self {
         let data = DataCryptor::new(Arc::clone(&keys.frame));
@@ -96,6 +99,7 @@ impl Room {
             token,
             core,
             audio,
+            video,
             listeners: Listeners::default(),
             media: Mutex::new(Media { ring, data, data_dropped: 0 }),
             publisher: Mutex::default(),
@@ -141,7 +145,9 @@ impl Room {
             *told = info;
             changed
         });
-        self.audio.set_keys(self.token, VersionedKeys { version, keys: frame }).await;
+        let keys = VersionedKeys { version, keys: frame };
+        self.video.set_keys(self.token, &keys);
+        self.audio.set_keys(self.token, keys).await;
         Ok(())
     }
 
@@ -170,6 +176,16 @@ impl Room {
 
     pub(super) fn set_publisher(&self, publisher: Option<Arc<Publisher>>) {
         *self.publisher.lock().unwrap_or_else(PoisonError::into_inner) = publisher;
+    }
+
+    /// Asks the publisher behind a line for a key frame.
+    pub(super) async fn request_keyframe(&self, line: &TrackId) {
+        let subscriber = self.subscriber.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(subscriber) = subscriber
+            && let Err(error) = subscriber.request_keyframe(line).await
+        {
+            tracing::debug!(%error, "nobody to ask for a key frame");
+        }
     }
 
     pub(super) fn set_subscriber(&self, subscriber: Option<Arc<Subscriber>>) {
@@ -280,17 +296,21 @@ impl Room {
             None => crate::rtc::PeerStats::default(),
         };
         let audio = self.audio.room_audio(self.token).await;
-        let data_dropped = self.media().data_dropped;
+        let (video, video_sent) = (self.video.received(self.token), self.video.sent(self.token));
+        let not_seen = video.iter().map(|track| track.dropped_unauthenticated);
+        let dropped = not_seen.fold(self.media().data_dropped, u64::saturating_add);
         CallStats {
             packets: received.packets_received,
             lost: received.packets_lost,
             concealed_ms: audio.concealed_ms,
             jitter_ms: audio.jitter_ms,
             rtt_ms: sent.rtt.or(received.rtt).map(|rtt| rtt.as_secs_f64() * 1000.0),
-            dropped_unauthenticated: audio.dropped_unauthenticated.saturating_add(data_dropped),
+            dropped_unauthenticated: audio.dropped_unauthenticated.saturating_add(dropped),
             bytes: received.bytes_received,
             packets_sent: sent.packets_sent,
             bytes_sent: sent.bytes_sent,
+            video,
+            video_sent,
         }
     }
 }
@@ -352,6 +372,7 @@ impl Joined {
         let mut tasks =
             std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
         while tasks.join_next().await.is_some() {}
+        self.room.video.remove_room(self.room.token);
         self.room.audio.remove_room(self.room.token).await;
     }
 }

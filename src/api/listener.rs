@@ -1,5 +1,6 @@
-//! What arrives on remote streams besides sound: tracks that come and go, and messages.
+//! What arrives on remote streams besides sound: tracks that come and go, messages, pictures.
 
+use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::AtomicBool;
@@ -8,6 +9,7 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 
+use crate::media::video::Picture;
 use crate::model::StreamId;
 use crate::model::TrackId;
 use crate::model::TrackKind;
@@ -15,6 +17,8 @@ use crate::model::TrackKind;
 /// Events from a room's subscriber to one listener. When full the newest is dropped: the
 /// same task forwards sound, which must not wait for a slow reader.
 const CAPACITY: usize = 1024;
+/// Pictures that a listener may be behind: others are of more use, and smaller.
+const PICTURES: usize = 4;
 
 /// Something that happened on a remote stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +58,17 @@ pub enum RemoteStreamEvent {
         /// The same by the codes of official native clients.
         native_code: i64,
     },
+    /// A picture, decoded. A listener that is behind gets fewer of them.
+    Picture {
+        /// The stream that it came on.
+        stream: StreamId,
+        /// The line of our connection that carried it.
+        line: TrackId,
+        /// The track of the stream, as [`Person::videos`](super::Person) names it.
+        track: TrackId,
+        /// The picture, as large as it was sent.
+        picture: Arc<Picture>,
+    },
     /// A frame of sound that could not be opened, shown because
     /// [`drop_broken_frames`](super::StreamApi::drop_broken_frames) is off.
     BrokenFrame {
@@ -75,6 +90,7 @@ impl RemoteStreamEvent {
             | Self::TrackRemoved { stream, .. }
             | Self::Data { stream, .. }
             | Self::DataRefused { stream, .. }
+            | Self::Picture { stream, .. }
             | Self::BrokenFrame { stream, .. } => *stream,
         }
     }
@@ -97,10 +113,18 @@ impl RemoteStreamListener {
     }
 }
 
+#[derive(Debug)]
+struct Listener {
+    /// Only this one.
+    stream: Option<StreamId>,
+    pictures: bool,
+    sender: mpsc::Sender<RemoteStreamEvent>,
+}
+
 /// The listeners of a room.
 #[derive(Debug, Default)]
 pub(super) struct Listeners {
-    list: Mutex<Vec<(Option<StreamId>, mpsc::Sender<RemoteStreamEvent>)>>,
+    list: Mutex<Vec<Listener>>,
     broken_frames: AtomicBool,
 }
 
@@ -115,19 +139,20 @@ impl Listeners {
         self.broken_frames.load(Ordering::Relaxed)
     }
 
-    /// Adds a listener for one stream, or for all.
-    pub(super) fn add(&self, stream: Option<StreamId>) -> RemoteStreamListener {
+    /// Adds a listener for one stream, or for all, with or without what they show.
+    pub(super) fn add(&self, stream: Option<StreamId>, pictures: bool) -> RemoteStreamListener {
         let (sender, events) = mpsc::channel(CAPACITY);
-        self.list.lock().unwrap_or_else(PoisonError::into_inner).push((stream, sender));
+        let listener = Listener { stream, pictures, sender };
+        self.list.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
         RemoteStreamListener { events }
     }
 
     /// Whoever listens to a stream that was replaced listens to the new one.
     pub(super) fn follow(&self, replaced: impl Fn(StreamId) -> Option<StreamId>) {
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
-        for (stream, _) in list.iter_mut() {
-            if let Some(new) = stream.and_then(&replaced) {
-                *stream = Some(new);
+        for listener in list.iter_mut() {
+            if let Some(new) = listener.stream.and_then(&replaced) {
+                listener.stream = Some(new);
             }
         }
     }
@@ -135,7 +160,7 @@ impl Listeners {
     /// Tells every listener that wants to hear it.
     pub(super) fn tell(&self, event: &RemoteStreamEvent) {
         let mut list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
-        list.retain(|(stream, sender)| {
+        list.retain(|Listener { stream, sender, .. }| {
             if stream.is_some_and(|stream| stream != event.stream()) {
                 return !sender.is_closed();
             }
@@ -149,6 +174,18 @@ impl Listeners {
             }
         });
     }
+
+    /// Shows a picture to those who want to see it and keep up.
+    pub(super) fn tell_picture(&self, event: &RemoteStreamEvent) {
+        let list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        for Listener { stream, sender, .. } in list.iter().filter(|listener| listener.pictures) {
+            let meant = stream.is_none_or(|stream| stream == event.stream());
+            if meant && sender.capacity() > CAPACITY.saturating_sub(PICTURES) {
+                // One that is gone is forgotten with the next event of another kind.
+                let _ = sender.try_send(event.clone());
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -158,8 +195,8 @@ mod tests {
     #[tokio::test]
     async fn listener_hears_its_stream_until_it_is_dropped() {
         let listeners = Listeners::default();
-        let mut all = listeners.add(None);
-        let mut one = listeners.add(Some(StreamId(2)));
+        let mut all = listeners.add(None, true);
+        let mut one = listeners.add(Some(StreamId(2)), false);
         let data = |id: i64| RemoteStreamEvent::Data { stream: StreamId(id), data: vec![1] };
         listeners.tell(&data(1));
         listeners.tell(&data(2));

@@ -1,7 +1,5 @@
-//! The public library: [`Endpoint`] connects, [`Connection`] and [`StreamApi`] do the rest.
-//!
-//! [`Connection`] is about Contexts, users and events; [`StreamApi`] about Stream Rooms and
-//! what happens in them, with the method names of the PrivMX StreamApi.
+//! The public library: [`Endpoint`] connects, [`Connection`] is about Contexts, users and events, [`StreamApi`]
+//! about Stream Rooms and what happens in them, with the method names of the PrivMX StreamApi.
 #![doc = include_str!("../../docs/library.md")]
 
 mod anchors;
@@ -33,9 +31,12 @@ mod roster;
 mod rpc;
 mod stream_api;
 mod subscribe;
-mod track_stats;
 mod users;
+mod video;
 
+pub use crate::device::DeviceSpec;
+pub use crate::device::video::VideoSpec;
+pub use crate::rtc::PeerState;
 pub use anchors::RoomVerifier;
 pub use call::Call;
 pub use call::CallConfig;
@@ -70,11 +71,10 @@ pub use room::StreamRoomChange;
 pub use rooms::DeleteOutcome;
 pub use rooms::RoomScope;
 pub use roster::Person;
+pub use roster::VideoTrack;
 pub use stream_api::LocalTrack;
 pub use stream_api::SUBSCRIBE_PATIENCE;
 pub use stream_api::StreamApi;
 pub use users::UserVerifier;
 pub use users::VerificationRequest;
-
-pub use crate::device::DeviceSpec;
-pub use crate::rtc::PeerState;
+pub use video::Wanted;

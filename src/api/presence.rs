@@ -61,8 +61,8 @@ impl StreamApi {
         match entered.await {
             Ok((me, keys)) => {
                 let token = RoomToken(NEXT_TOKEN.fetch_add(1, Ordering::Relaxed));
-                let audio = self.audio().clone();
-                let room = Room::new(id.clone(), me, token, Arc::clone(core), audio, keys);
+                let media = (self.audio().clone(), self.video().clone());
+                let room = Room::new(id.clone(), me, token, Arc::clone(core), media, keys);
                 Ok(Arc::new(start(room, subscriptions, signal_queue)))
             }
             Err(error) => {

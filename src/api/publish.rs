@@ -12,17 +12,21 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::device::AudioInput;
+use crate::device::video::VideoFormat;
+use crate::device::video::VideoSource;
 use crate::media::pipeline::AudioSender;
 use crate::model::LocalTrackId;
 use crate::model::PublishedStreamData;
 use crate::model::SessionId;
 use crate::model::StreamHandle;
 use crate::model::StreamPublishResult;
+use crate::model::VideoContent;
 use crate::rtc::AudioSink;
 use crate::rtc::DataSink;
 use crate::rtc::PeerState;
 use crate::rtc::Publisher;
 use crate::rtc::RtcError;
+use crate::rtc::VideoSink;
 use crate::wire::dto::signal::SessionDescription;
 use crate::wire::dto::stream::Published;
 use crate::wire::dto::stream::StreamPublish;
@@ -36,6 +40,7 @@ use super::joined::Room;
 use super::peer_watch;
 use super::peer_watch::Trouble;
 use super::stream_api::ask;
+use super::video::LocalVideo;
 
 /// Commands from the façade to the task; when full, callers wait.
 pub(super) const COMMANDS: usize = 16;
@@ -75,8 +80,17 @@ pub(super) enum PublishCommand {
 pub(super) enum Source {
     /// An open microphone.
     Microphone(Box<dyn AudioInput>),
+    /// An open source of pictures.
+    Video(VideoInput),
     /// Messages of the application.
     Data,
+}
+
+/// An open source of pictures, what they show, and how they were asked for.
+pub(super) struct VideoInput {
+    pub(super) source: Box<dyn VideoSource>,
+    pub(super) content: VideoContent,
+    pub(super) format: VideoFormat,
 }
 
 enum Content {
@@ -87,7 +101,17 @@ enum Content {
     },
     /// In the hands of the audio engine.
     Audio(AudioSink),
+    /// Waits for its first publication.
+    WaitingVideo(VideoInput),
+    /// With threads of its own.
+    Video(LocalVideo, VideoContent),
     Data(Option<DataSink>),
+}
+
+/// A track that was added to the connection and waits for the answer, by its place in the list.
+enum Attached {
+    Audio(usize, AudioSink),
+    Video(usize, VideoSink),
 }
 
 struct LocalTrackState {
@@ -187,6 +211,7 @@ impl PublishTask {
             |track: &LocalTrackState| !track.removed && matches!(track.content, Content::Data(_));
         let content = match source {
             Source::Microphone(input) => Content::Waiting { input, muted },
+            Source::Video(input) => Content::WaitingVideo(input),
             Source::Data if self.tracks.iter().any(is_data) => {
                 return Err(ApiError::DataTrackExists(self.handle));
             }
@@ -225,17 +250,18 @@ impl PublishTask {
             (publisher.state(), publisher.moves()),
         ));
         self.follow_loss(&publisher);
-        let microphones = self.attach(&publisher, true).await?;
+        let attached = self.attach(&publisher, true).await?;
         let offer = SessionDescription::offer(publisher.create_offer().await.map_err(media)?);
         let stream_room_id = self.room.id.0.clone();
         let answer = self.room.core.call(&StreamPublish { stream_room_id, offer }).await?;
-        self.finish(&publisher, answer, microphones).await
+        self.finish(&publisher, answer, attached).await
     }
 
     async fn update(&mut self) -> Result<StreamPublishResult, ApiError> {
         let publisher = self.publisher.clone().ok_or(ApiError::NotPublished(self.handle))?;
-        let microphones = self.attach(&publisher, false).await?;
+        // First those that go, so that those that come can take their lines.
         self.detach(&publisher).await?;
+        let attached = self.attach(&publisher, false).await?;
         let mut retried = false;
         let answer = loop {
             let offer = SessionDescription::offer(publisher.create_offer().await.map_err(media)?);
@@ -246,21 +272,29 @@ impl PublishTask {
                 answer => break answer?,
             }
         };
-        self.finish(&publisher, answer, microphones).await
+        self.finish(&publisher, answer, attached).await
     }
 
     /// Adds what is staged to the connection: everything to a new one. Returns the sinks of
-    /// microphones that wait for their first publication, by track.
+    /// what waits for its first publication.
     async fn attach(
         &mut self,
         publisher: &Publisher,
         all: bool,
-    ) -> Result<Vec<(usize, AudioSink)>, ApiError> {
+    ) -> Result<Vec<Attached>, ApiError> {
         let mut waiting = Vec::new();
         for (index, track) in self.tracks.iter_mut().enumerate().filter(|(_, t)| !t.removed) {
             match &mut track.content {
                 Content::Waiting { .. } => {
-                    waiting.push((index, publisher.add_audio_track().await.map_err(media)?));
+                    let sink = publisher.add_audio_track().await.map_err(media)?;
+                    waiting.push(Attached::Audio(index, sink));
+                }
+                Content::WaitingVideo(input) => {
+                    let sink = publisher.add_video_track(input.content).await.map_err(media)?;
+                    waiting.push(Attached::Video(index, sink));
+                }
+                Content::Video(video, content) if all => {
+                    video.set_sink(publisher.add_video_track(*content).await.map_err(media)?);
                 }
                 Content::Audio(sink) if all => {
                     *sink = publisher.add_audio_track().await.map_err(media)?;
@@ -269,7 +303,7 @@ impl PublishTask {
                 Content::Data(sink) if all || sink.is_none() => {
                     *sink = Some(publisher.add_data_channel().await.map_err(media)?);
                 }
-                Content::Audio(_) | Content::Data(_) => {}
+                Content::Audio(_) | Content::Video(..) | Content::Data(_) => {}
             }
         }
         Ok(waiting)
@@ -277,34 +311,66 @@ impl PublishTask {
 
     async fn detach(&mut self, publisher: &Publisher) -> Result<(), ApiError> {
         for track in self.tracks.extract_if(.., |track| track.removed) {
-            if let Content::Audio(sink) = track.content {
-                self.room.audio.remove_microphone(self.handle).await;
-                publisher.remove_track(&sink).await.map_err(media)?;
+            match track.content {
+                Content::Audio(sink) => {
+                    self.room.audio.remove_microphone(self.handle).await;
+                    publisher.remove_track(&sink).await.map_err(media)?;
+                }
+                Content::Video(video, _) => {
+                    publisher.remove_track(&video.sink()).await.map_err(media)?;
+                }
+                Content::Waiting { .. } | Content::WaitingVideo(_) | Content::Data(_) => {}
             }
         }
         Ok(())
     }
 
-    /// Applies the bridge's answer and lets the microphones speak.
+    /// Applies the bridge's answer and lets microphones speak and cameras look.
     async fn finish(
         &mut self,
         publisher: &Publisher,
         published: Published,
-        microphones: Vec<(usize, AudioSink)>,
+        attached: Vec<Attached>,
     ) -> Result<StreamPublishResult, ApiError> {
         self.session = Some(published.session_id);
         if let Some(answer) = &published.answer {
             publisher.set_answer(&answer.sdp).await.map_err(media)?;
         }
-        for (index, sink) in microphones {
-            let Some(track) = self.tracks.get_mut(index) else { continue };
-            let content = std::mem::replace(&mut track.content, Content::Audio(sink.clone()));
-            if let Content::Waiting { input, muted } = content {
-                self.room.add_microphone(self.handle, input, sink, muted).await?;
+        for attached in attached {
+            match attached {
+                Attached::Audio(index, sink) => {
+                    let Some(track) = self.tracks.get_mut(index) else { continue };
+                    let now = Content::Audio(sink.clone());
+                    if let Content::Waiting { input, muted } =
+                        std::mem::replace(&mut track.content, now)
+                    {
+                        self.room.add_microphone(self.handle, input, sink, muted).await?;
+                    }
+                }
+                Attached::Video(index, sink) => self.show(index, sink)?,
             }
         }
         let data = published.published_data.map(PublishedStreamData::from);
         Ok(StreamPublishResult { published: data.is_some(), data })
+    }
+
+    /// Starts the threads of a video track.
+    fn show(&mut self, index: usize, sink: VideoSink) -> Result<(), ApiError> {
+        let Some(track) = self.tracks.get_mut(index) else { return Ok(()) };
+        let id = track.id.clone();
+        let content = std::mem::replace(&mut track.content, Content::Data(None));
+        let Content::WaitingVideo(VideoInput { source, content, format }) = content else {
+            track.content = content;
+            return Ok(());
+        };
+        let (room, keys) = (&self.room, self.room.keys());
+        let started = LocalVideo::start(source, (content, format), sink, keys);
+        let video = started.map_err(|error| ApiError::Media(error.to_string()))?;
+        room.video.register(room.token, id, &video);
+        // They may have changed before it was known that there is somebody to tell.
+        room.video.set_keys(room.token, &room.keys());
+        track.content = Content::Video(video, content);
+        Ok(())
     }
 
     /// Asks for another path (ICE restart): the stream goes on, and nobody else notices.

@@ -18,6 +18,7 @@ use crate::model::StreamTrackInfo;
 use crate::model::TrackId;
 use crate::model::TrackKind;
 use crate::model::UserId;
+use crate::model::VideoContent;
 
 /// Somebody in a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,21 @@ pub struct Person {
     pub has_audio: bool,
     /// They can send messages: one of their streams has data.
     pub has_data: bool,
+    /// What can be seen of them: cameras first, then screens.
+    pub videos: Vec<VideoTrack>,
+}
+
+/// Something that can be seen of somebody.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct VideoTrack {
+    /// The stream.
+    pub stream: StreamId,
+    /// The track within the stream.
+    pub track: TrackId,
+    /// What it shows. Where the publisher does not say so, the first track of a stream is taken
+    /// for a camera and the others for screens.
+    pub content: VideoContent,
 }
 
 /// What to change about the subscriptions.
@@ -52,6 +68,8 @@ pub(super) struct Roster {
     present: BTreeSet<UserId>,
     streams: BTreeMap<StreamId, StreamInfo>,
     subscribed: BTreeSet<(StreamId, TrackId)>,
+    /// Pictures that somebody looks at.
+    pictures: BTreeSet<(StreamId, TrackId)>,
     /// The list of streams may be out of date.
     stale: bool,
     /// Counts what happened to streams, by which a list that was under way shows its age.
@@ -68,6 +86,7 @@ impl Roster {
             present,
             streams: BTreeMap::new(),
             subscribed: BTreeSet::new(),
+            pictures: BTreeSet::new(),
             stale: false,
             revision: 0,
         }
@@ -76,6 +95,11 @@ impl Roster {
     /// Tells which stream is our own, or that there is none.
     pub(super) fn set_own(&mut self, own: Option<StreamId>) {
         self.own = Ok(own);
+    }
+
+    /// Wants these pictures, as far as there are such, and no others.
+    pub(super) fn set_pictures(&mut self, pictures: BTreeSet<(StreamId, TrackId)>) {
+        self.pictures = pictures;
     }
 
     /// Starts over after a reconnection: nothing is subscribed to any more.
@@ -193,6 +217,7 @@ impl Roster {
                 streams: Vec::new(),
                 has_audio: false,
                 has_data: false,
+                videos: Vec::new(),
             });
         }
         for stream in self.streams.values() {
@@ -200,6 +225,8 @@ impl Roster {
                 person.streams.push(stream.id);
                 person.has_audio |= has(stream, TrackKind::Audio);
                 person.has_data |= has(stream, TrackKind::Data);
+                person.videos.extend(videos(stream));
+                person.videos.sort_by_key(|video| video.content);
             }
         }
         let mut list: Vec<_> = people.into_values().collect();
@@ -242,16 +269,26 @@ impl Roster {
             Err(()) => stream.user_id != self.me,
         });
         let tracks = others.flat_map(|stream| {
-            let live = stream.tracks.iter().filter(|track| is_wanted(track));
-            live.map(|track| (stream.id, track.mid.clone()))
+            let live = stream.tracks.iter().filter(|track| !track.disabled);
+            let tracks = live.map(|track| (track.kind, (stream.id, track.mid.clone())));
+            // Sound and messages always; pictures only if somebody looks at them.
+            tracks.filter_map(|(kind, track)| {
+                (kind != TrackKind::Video || self.pictures.contains(&track)).then_some(track)
+            })
         });
         tracks.collect()
     }
 }
 
-/// Sound and messages; pictures are left to those who can show them.
-fn is_wanted(track: &StreamTrackInfo) -> bool {
-    !track.disabled && track.kind != TrackKind::Video
+/// What can be seen on a stream.
+fn videos(stream: &StreamInfo) -> impl Iterator<Item = VideoTrack> {
+    let live = |track: &&StreamTrackInfo| track.kind == TrackKind::Video && !track.disabled;
+    stream.tracks.iter().filter(live).enumerate().map(|(index, track)| {
+        let said = track.description.as_deref().and_then(VideoContent::from_label);
+        let guess = if index == 0 { VideoContent::Camera } else { VideoContent::Screen };
+        let content = said.unwrap_or(guess);
+        VideoTrack { stream: stream.id, track: track.mid.clone(), content }
+    })
 }
 
 fn has(stream: &StreamInfo, kind: TrackKind) -> bool {
@@ -311,6 +348,20 @@ mod tests {
         roster.handle_list(vec![stream(1, "me"), stream(2, "ana"), stream(3, "me")]);
         let change = roster.poll_change().unwrap();
         assert_eq!(ids(&change.add), [(3, "0"), (3, "2")], "another session of the same user");
+    }
+
+    #[test]
+    fn pictures_are_subscribed_to_while_somebody_looks() {
+        let mut roster = Roster::new("r".into(), "me".into());
+        roster.handle_list(vec![stream(2, "ana")]);
+        roster.poll_change().unwrap();
+        let video = &roster.people()[1].videos[0];
+        assert_eq!(video.content, VideoContent::Camera);
+        let place = (video.stream, video.track.clone());
+        roster.set_pictures(BTreeSet::from([place, (StreamId(9), "1".into())]));
+        assert_eq!(ids(&roster.poll_change().unwrap().add), [(2, "1")]);
+        roster.set_pictures(BTreeSet::new());
+        assert_eq!(ids(&roster.poll_change().unwrap().remove), [(2, "1")]);
     }
 
     #[test]

@@ -22,6 +22,7 @@ use uuid::Uuid;
 use crate::device;
 use crate::device::AudioInput;
 use crate::device::DeviceSpec;
+use crate::device::video::VideoSpec;
 use crate::model::AudioLevels;
 use crate::model::CallStats;
 use crate::model::CallTiming;
@@ -38,6 +39,7 @@ use crate::model::StreamRoom;
 use crate::model::StreamRoomId;
 use crate::model::StreamSubscription;
 use crate::model::SubscriptionId;
+use crate::model::VideoContent;
 use crate::wire::dto::Call as _;
 use crate::wire::dto::stream_room;
 use crate::wire::dto::stream_room::StreamRoomDelete;
@@ -73,6 +75,9 @@ use super::room::StreamRoomChange;
 use super::room_state::LocalStreams;
 use super::rooms;
 use super::subscribe::SubscribeCommand;
+use super::video::VideoHandle;
+use super::video::content_of;
+use super::video::open_video;
 
 /// How long subscribing to a stream whose publisher is still connecting is tried.
 pub const SUBSCRIBE_PATIENCE: Duration = Duration::from_secs(5);
@@ -86,6 +91,10 @@ const SUBSCRIBE_PAUSE: Duration = Duration::from_millis(50);
 pub enum LocalTrack {
     /// Sound of a microphone, or of what stands in for one.
     Microphone(DeviceSpec),
+    /// Pictures of a camera, or of what stands in for one; of a screen if the source is one.
+    Video(VideoSpec),
+    /// Pictures of a screen, a window, or what stands in for them: fewer, larger and sharper.
+    Desktop(VideoSpec),
     /// Messages, sent with [`StreamApi::send_data`].
     Data,
 }
@@ -93,6 +102,7 @@ pub enum LocalTrack {
 struct Inner {
     connection: Connection,
     audio: AudioHandle,
+    video: VideoHandle,
     engine: Mutex<Option<JoinHandle<()>>>,
     local: Mutex<LocalStreams>,
     /// `None` while a room is being joined.
@@ -134,6 +144,7 @@ impl StreamApi {
         let inner = Inner {
             connection,
             audio,
+            video: VideoHandle::default(),
             engine: Mutex::new(Some(engine)),
             local: Mutex::default(),
             rooms: Mutex::default(),
@@ -154,6 +165,10 @@ impl StreamApi {
 
     pub(super) fn audio(&self) -> &AudioHandle {
         &self.inner.audio
+    }
+
+    pub(super) fn video(&self) -> &VideoHandle {
+        &self.inner.video
     }
 
     pub(super) fn local(&self) -> MutexGuard<'_, LocalStreams> {
@@ -417,13 +432,13 @@ impl StreamApi {
         Ok(handle)
     }
 
-    /// Stages a track. A microphone is opened now, so that it is ready when it is published.
+    /// Stages a track. Its device is opened now, so that it is ready when it is published.
     /// A published stream sends it after [`update_stream`](Self::update_stream).
     ///
     /// # Errors
     ///
     /// - [`ApiError::UnknownHandle`] or [`ApiError::NotJoined`] if there is no such stream.
-    /// - [`ApiError::Device`] if the microphone can't be opened; the text says what to do.
+    /// - [`ApiError::Device`] if the device can't be opened; the text says what to do.
     /// - [`ApiError::DataTrackExists`] if the stream has a data track.
     ///
     /// # Cancel safety
@@ -437,6 +452,13 @@ impl StreamApi {
         self.joined_of(handle)?;
         let source = match track {
             LocalTrack::Microphone(spec) => Source::Microphone(open_input(spec).await?),
+            LocalTrack::Video(spec) => {
+                let content = content_of(&spec);
+                Source::Video(open_video(spec, content).await?)
+            }
+            LocalTrack::Desktop(spec) => {
+                Source::Video(open_video(spec, VideoContent::Screen).await?)
+            }
             LocalTrack::Data => Source::Data,
         };
         self.stage(handle, source, false).await
@@ -721,7 +743,7 @@ impl StreamApi {
     }
 
     /// Listens to what arrives on the streams of a room, or on one of them, besides sound:
-    /// tracks that come and go, and messages. Any number of listeners, each until dropped.
+    /// tracks that come and go, messages, and pictures. Any number of listeners, each until dropped.
     /// Listeners of one stream follow its publisher, who gets another stream after a
     /// reconnection.
     ///
@@ -733,7 +755,7 @@ impl StreamApi {
         room: &StreamRoomId,
         stream: Option<StreamId>,
     ) -> Result<RemoteStreamListener, ApiError> {
-        Ok(self.joined(room)?.room.listeners.add(stream))
+        Ok(self.joined(room)?.room.listeners.add(stream, true))
     }
 
     /// Says what is done with sound of a room that cannot be opened: with `true`, as from the

@@ -17,6 +17,7 @@ use tokio::task::JoinSet;
 
 use crate::crypto::frame::FrameCryptor;
 use crate::media::pipeline::AudioReceiver;
+use crate::media::pipeline::VideoPacket;
 use crate::model::SessionId;
 use crate::model::StreamId;
 use crate::model::StreamSubscription;
@@ -37,9 +38,13 @@ use super::error::ApiError;
 use super::joined::Room;
 use super::listener::RemoteStreamEvent;
 use super::publish::media;
+use super::video::NewTrack;
 
 /// Commands from the façade and the room's keeper to the task; when full, they wait.
 pub(super) const COMMANDS: usize = 64;
+/// Lines whose publishers are to be asked for a key frame, from the decoder to the forwarder.
+/// When full, the newest is not asked for now but a little later.
+const REQUESTS: usize = 32;
 
 /// What the task is asked for.
 pub(super) enum SubscribeCommand {
@@ -239,9 +244,11 @@ impl Tracks {
 
 /// A track is not received any more.
 async fn end_track(room: &Room, stream: StreamId, line: TrackId, kind: TrackKind) {
-    if kind == TrackKind::Audio {
-        let key = TrackKey { room: room.token, stream, mid: line.clone() };
-        room.audio.remove_track(key).await;
+    let key = TrackKey { room: room.token, stream, mid: line.clone() };
+    match kind {
+        TrackKind::Audio => room.audio.remove_track(key).await,
+        TrackKind::Video => room.video.remove_track(key),
+        TrackKind::Data => {}
     }
     room.listeners.tell(&RemoteStreamEvent::TrackRemoved { stream, line, kind });
 }
@@ -258,13 +265,34 @@ async fn forward(
 ) {
     // Questions to the bridge about whose tracks these are; sound goes on meanwhile.
     let mut questions = JoinSet::new();
-    while let Some(event) = events.recv().await {
+    let (ask, mut asked) = mpsc::channel(REQUESTS);
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            Some(line) = asked.recv() => {
+                let room = Arc::clone(&room);
+                questions.spawn(async move { room.request_keyframe(&line).await });
+                continue;
+            }
+        };
+        let Some(event) = event else { break };
         while questions.try_join_next().is_some() {}
         match event {
             SubscriberEvent::Rtp {
-                stream_id, mid, kind, seq, timestamp, payload, arrival, ..
+                stream_id,
+                mid,
+                kind,
+                seq,
+                timestamp,
+                marker,
+                payload,
+                arrival,
             } => {
-                if kind == TrackKind::Audio {
+                if kind == TrackKind::Video {
+                    let key = TrackKey { room: room.token, stream: stream_id, mid };
+                    let packet = VideoPacket { seq, timestamp, marker, payload };
+                    room.video.packet(key, packet, arrival);
+                } else if kind == TrackKind::Audio {
                     if room.listeners.shows_broken_frames() {
                         show_if_broken(&room, stream_id, &mid, &payload);
                     }
@@ -272,16 +300,12 @@ async fn forward(
                     room.audio.packet(key, seq, timestamp, payload, arrival);
                 }
             }
-            SubscriberEvent::Track { stream_id, mid, kind, .. } => {
+            SubscriberEvent::Track { stream_id, track, mid, kind } => {
                 tracks.add(stream_id, mid.clone(), kind);
-                if kind == TrackKind::Audio {
-                    let key = TrackKey { room: room.token, stream: stream_id, mid: mid.clone() };
-                    if add_track(&room, key.clone()).await {
-                        questions.spawn(name_track(Arc::clone(&room), key));
-                    }
+                let key = TrackKey { room: room.token, stream: stream_id, mid };
+                if begin_track(&room, key.clone(), (track, kind), &ask).await {
+                    questions.spawn(name_track(Arc::clone(&room), key));
                 }
-                let (stream, line) = (stream_id, mid);
-                room.listeners.tell(&RemoteStreamEvent::TrackAdded { stream, line, kind });
             }
             SubscriberEvent::TrackEnded { stream_id, mid, kind } => {
                 end_track(&room, stream_id, mid.clone(), kind).await;
@@ -295,6 +319,27 @@ async fn forward(
             }
         }
     }
+}
+
+/// A track is received from now on; returns whether it is unknown whose sound it is.
+async fn begin_track(
+    room: &Arc<Room>,
+    key: TrackKey,
+    (track, kind): (TrackId, TrackKind),
+    ask: &mpsc::Sender<TrackId>,
+) -> bool {
+    let (stream, line) = (key.stream, key.mid.clone());
+    let unknown = match kind {
+        TrackKind::Audio => add_track(room, key).await,
+        TrackKind::Video => {
+            let (keys, requests, of) = (room.keys(), ask.clone(), Arc::downgrade(room));
+            room.video.add_track(NewTrack { key, track, room: of, keys, requests });
+            false
+        }
+        TrackKind::Data => false,
+    };
+    room.listeners.tell(&RemoteStreamEvent::TrackAdded { stream, line, kind });
+    unknown
 }
 
 /// Makes a track heard; returns whether it is unknown whose it is.

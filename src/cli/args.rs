@@ -53,7 +53,7 @@ pub struct Global {
     pub remote: Remote,
 }
 
-/// Where sound comes from and goes to.
+/// Where sound comes from and goes to, and what is shown.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Sound {
     /// Microphone: a device name, default, file:PATH.wav, tone:HZ, voice:N, silence or null
@@ -65,6 +65,12 @@ pub struct Sound {
     /// Join muted
     #[arg(long, global = true)]
     pub muted: bool,
+    /// Show yourself: a camera's name, default, file:CLIP.y4m, image:FILE, pattern or off [default: off]
+    #[arg(long, global = true, env = "CONCLAVE_CAMERA", value_name = "SOURCE")]
+    pub camera: Option<String>,
+    /// Show something besides: screen, screen:N, window:TITLE, pattern or off [default: off]
+    #[arg(long, global = true, env = "CONCLAVE_SCREEN", value_name = "SOURCE")]
+    pub screen: Option<String>,
 }
 
 /// How the terminal is used.
@@ -87,6 +93,9 @@ pub struct Headless {
     /// Leave after this time, as in 10s or 5m
     #[arg(long, value_parser = humantime::parse_duration)]
     pub duration: Option<Duration>,
+    /// Without an interface: receive what others show, and print figures about it
+    #[arg(long, requires = "headless")]
+    pub video: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,11 +1,12 @@
-//! Which microphone and loudspeaker a command uses: flags first, then settings, then defaults.
+//! Which devices a command uses: flags first, then settings, then defaults.
 
 use crate::device::DeviceSpec;
+use crate::device::video::VideoSpec;
 use crate::profile::Settings;
 
 use super::args::Sound;
 
-/// Microphone and loudspeaker of a call; an explicit choice that fails is an error, a default
+/// Microphone, loudspeaker and what is shown in a call; an explicit choice that fails is an error, a default
 /// that fails only means to go without.
 #[derive(Clone, Debug)]
 pub struct Choice {
@@ -17,6 +18,10 @@ pub struct Choice {
     pub speaker: DeviceSpec,
     /// The user named it.
     pub speaker_named: bool,
+    /// What to be seen with; nothing unless it was asked for.
+    pub camera: Option<VideoSpec>,
+    /// What to show besides.
+    pub screen: Option<VideoSpec>,
 }
 
 impl Choice {
@@ -36,6 +41,13 @@ impl Choice {
             mic_named: mic.is_some(),
             speaker: speaker.unwrap_or("default").parse()?,
             speaker_named: speaker.is_some(),
+            camera: shown(sound.camera.as_deref().or(settings.camera.as_deref()))?,
+            screen: shown(sound.screen.as_deref().or(settings.screen.as_deref()))?,
         })
     }
+}
+
+fn shown(wanted: Option<&str>) -> anyhow::Result<Option<VideoSpec>> {
+    let spec: Option<VideoSpec> = wanted.map(str::parse).transpose()?;
+    Ok(spec.filter(|spec| !spec.is_off()))
 }

@@ -31,6 +31,7 @@ use super::gate::GateHandle;
 use super::gate::Notice;
 use super::output::Output;
 use super::output::clean;
+use super::pictures::Pictures;
 use super::stop::Stop;
 
 /// How often levels and statistics are printed.
@@ -56,6 +57,8 @@ pub struct Headless {
     pub joining_since: Timestamp,
     /// When to leave by itself.
     pub duration: Option<Duration>,
+    /// Receive what others show.
+    pub video: bool,
 }
 
 impl Headless {
@@ -72,6 +75,7 @@ impl Headless {
         let mut status = self.call.status();
         let mut ended = None;
         let mut commands = Commands::new(self.asks);
+        let mut pictures = Pictures::new(&self.call, self.video);
         loop {
             tokio::select! {
                 reason = &mut stop => {
@@ -80,7 +84,7 @@ impl Headless {
                 }
                 _ = tick.tick() => {
                     report_levels(self.output, &levels);
-                    report_stats(self.output, &stats);
+                    report_stats(self.output, &stats, &pictures);
                 }
                 now = next_status(&mut status) => {
                     if let CallStatus::Ended { reason } = now {
@@ -90,6 +94,7 @@ impl Headless {
                     report_status(self.output, &now);
                 }
                 event = timing.next() => self.output.event(&event),
+                event = pictures.next(&self.call) => self.output.event(&event),
                 event = self.events.next_event() => {
                     let Some(event) = event else {
                         ended = Some("the connection to the bridge was closed".to_owned());
@@ -230,12 +235,14 @@ fn report_levels(output: Output, levels: &watch::Receiver<AudioLevels>) {
     output.event(&json!({"event": "levels", "levels": levels}));
 }
 
-fn report_stats(output: Output, stats: &watch::Receiver<CallStats>) {
+fn report_stats(output: Output, stats: &watch::Receiver<CallStats>, pictures: &Pictures) {
     let stats = stats.borrow();
+    let (video, video_sent) = pictures.stats(&stats);
     output.event(&json!({"event": "stats", "packets": stats.packets, "lost": stats.lost,
         "concealed_ms": stats.concealed_ms, "jitter_ms": stats.jitter_ms, "rtt_ms": stats.rtt_ms,
         "dropped_unauthenticated": stats.dropped_unauthenticated, "bytes": stats.bytes,
-        "packets_sent": stats.packets_sent, "bytes_sent": stats.bytes_sent}));
+        "packets_sent": stats.packets_sent, "bytes_sent": stats.bytes_sent,
+        "video": video, "video_sent": video_sent}));
 }
 
 fn report_status(output: Output, status: &CallStatus) {

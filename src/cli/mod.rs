@@ -16,6 +16,7 @@ mod logging;
 mod look;
 mod output;
 mod paths;
+mod pictures;
 mod provision;
 pub mod remote;
 mod room_meta;

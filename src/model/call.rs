@@ -3,6 +3,7 @@
 use super::id::StreamId;
 use super::id::TrackId;
 use super::id::UserId;
+use super::stream::VideoContent;
 use super::unit::Level;
 use super::unit::Timestamp;
 
@@ -54,6 +55,68 @@ pub struct CallStats {
     pub packets_sent: u64,
     /// Bytes sent.
     pub bytes_sent: u64,
+    /// What is received of others' pictures now, by stream.
+    pub video: Vec<VideoTrackStats>,
+    /// What is sent of own pictures now.
+    pub video_sent: Vec<SentVideoStats>,
+}
+
+/// What one incoming video track has counted since it began, and its rates now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VideoTrackStats {
+    /// Who publishes it; empty until it is known.
+    pub user: UserId,
+    /// The stream that it belongs to.
+    pub stream: StreamId,
+    /// The track within the stream.
+    pub track: TrackId,
+    /// Columns of the newest picture.
+    pub width: u32,
+    /// Its rows.
+    pub height: u32,
+    /// RTP packets received.
+    pub packets: u64,
+    /// RTP packets that never came.
+    pub lost: u64,
+    /// Bytes of payload received.
+    pub bytes: u64,
+    /// Pictures that were decoded.
+    pub pictures: u64,
+    /// Key frames among them.
+    pub key_frames: u64,
+    /// Times that a key frame was asked for.
+    pub key_frames_asked: u64,
+    /// Authentic frames that could not be decoded.
+    pub undecodable: u64,
+    /// Frames that did not authenticate and were dropped.
+    pub dropped_unauthenticated: u64,
+    /// Pictures per second.
+    pub fps: f64,
+    /// Kilobits per second.
+    pub kbit: f64,
+}
+
+/// What one outgoing video track has counted since it began, and its rates now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SentVideoStats {
+    /// What it shows.
+    pub content: VideoContent,
+    /// Columns of the newest picture.
+    pub width: u32,
+    /// Its rows.
+    pub height: u32,
+    /// Pictures sent.
+    pub pictures: u64,
+    /// Key frames among them.
+    pub key_frames: u64,
+    /// Bytes of payload.
+    pub bytes: u64,
+    /// Kilobits per second that are aimed at.
+    pub target_kbit: u32,
+    /// Pictures per second.
+    pub fps: f64,
+    /// Kilobits per second.
+    pub kbit: f64,
 }
 
 /// What one incoming track of sound has counted since it began, and how it sounds now.

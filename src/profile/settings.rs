@@ -23,6 +23,10 @@ pub struct Settings {
     pub mic: Option<String>,
     /// Loudspeaker, as `--speaker` takes it.
     pub speaker: Option<String>,
+    /// What to be seen with, as `--camera` takes it.
+    pub camera: Option<String>,
+    /// What to show besides, as `--screen` takes it.
+    pub screen: Option<String>,
     /// Name of the theme.
     pub theme: Option<String>,
     /// Only ASCII characters on the screen.

@@ -268,7 +268,7 @@ impl Engine {
     }
 
     /// What the other side wants of our video.
-    pub(super) fn poll_wishes(&mut self) -> Wishes {
+    pub(super) fn poll_wishes(&self) -> Wishes {
         self.tap.take_wishes()
     }
 

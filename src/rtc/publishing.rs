@@ -295,7 +295,7 @@ impl Publishing {
         }
     }
 
-    fn hear_wishes(&mut self) {
+    fn hear_wishes(&self) {
         let wishes = self.engine.poll_wishes();
         for track in self.tracks.values() {
             if wishes.key_frames.contains(&track.ssrc) {

@@ -427,10 +427,11 @@ mod tests {
         ];
         assert_eq!(lines, expected, "{answer}");
         assert_eq!(facts.lines[0].payload_types, [111]);
+        assert_eq!(facts.lines[1].repair_types, [(97, 96)], "what is sent again is understood");
         assert_eq!(facts.setup, Setup::Active);
-        for (mid, kind) in [("0", TrackKind::Audio), ("1", TrackKind::Video)] {
-            let (stream_id, mid) = (StreamId(4711), TrackId::from(mid));
-            let event = SubscriberEvent::Track { stream_id, mid, kind };
+        for (mid, kind, track) in [("0", TrackKind::Audio, "mic"), ("1", TrackKind::Video, "cam")] {
+            let (stream_id, mid, track) = (StreamId(4711), mid.into(), track.into());
+            let event = SubscriberEvent::Track { stream_id, track, mid, kind };
             assert_eq!(received.try_recv(), Ok(event));
         }
         assert!(received.try_recv().is_err());

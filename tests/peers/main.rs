@@ -21,6 +21,7 @@ mod relay;
 mod room;
 mod sound;
 mod support;
+mod video;
 #[path = "../it/api/world.rs"]
 #[expect(dead_code, reason = "tests of the API use more of it")]
 mod world;

@@ -7,6 +7,7 @@
 mod driver;
 mod loss;
 mod mixdown;
+mod stats;
 
 pub(super) use driver::AudioEngine;
 pub(super) use driver::AudioHandle;

@@ -33,6 +33,9 @@ pub fn track(track: &StreamTrackInfo) -> Value {
             view["fec"] = json!(true);
         }
     }
+    if let Some(description) = &track.description {
+        view["description"] = json!(description);
+    }
     if track.disabled {
         view["disabled"] = json!(true);
     }

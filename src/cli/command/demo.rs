@@ -1,6 +1,6 @@
 //! `conclave demo`: a room with two synthetic participants who talk, to try it alone.
 //!
-//! Everything is real but the talkers' voices: an embedded bridge on loopback, three
+//! Everything is real but the talkers' voices and faces: an embedded bridge on loopback, three
 //! logged-in clients, end-to-end encrypted media. It lives in a temporary directory.
 
 use crate::api::Call;
@@ -12,6 +12,7 @@ use crate::cli::paths::Paths;
 use crate::cli::session::Profile;
 use crate::cli::session::Session;
 use crate::device::DeviceSpec;
+use crate::device::video::VideoSpec;
 use crate::model::StreamRoom;
 
 use super::join;
@@ -68,6 +69,8 @@ async fn talk(talker: &Session, room: &StreamRoom, voice: &str) -> anyhow::Resul
         mic_named: true,
         speaker: DeviceSpec::Null,
         speaker_named: true,
+        camera: Some(VideoSpec::Pattern),
+        screen: None,
     };
     join::enter(talker, room, &choice, false).await
 }

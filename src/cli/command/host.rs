@@ -93,6 +93,7 @@ pub async fn run(
         gate: Some(gate),
         asks: host.admit == Admit::Ask,
         duration: host.headless.duration,
+        video: host.headless.video,
     };
     let result = headless.run(stop).await;
     session.close().await;

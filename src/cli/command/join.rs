@@ -131,6 +131,7 @@ async fn meet(
         gate: None,
         asks: false,
         duration: headless.duration,
+        video: headless.video,
     };
     headless.run(stop).await
 }
@@ -174,11 +175,15 @@ pub async fn enter(
     let config = CallConfig::new(room.stream_room_id.clone())
         .with_microphone(choice.mic.clone())
         .with_speaker(choice.speaker.clone())
-        .with_muted(muted);
+        .with_muted(muted)
+        .with_camera(choice.camera.clone())
+        .with_screen(choice.screen.clone());
     let call = Call::join(session.api.clone(), config).await?;
     let limits = call.limits();
     let refused = limits.microphone.as_ref().filter(|_| choice.mic_named);
     let refused = refused.or(limits.speaker.as_ref().filter(|_| choice.speaker_named));
+    // Nothing is shown that was not named.
+    let refused = refused.or(limits.camera.as_ref()).or(limits.screen.as_ref());
     if let Some(reason) = refused.cloned() {
         // The device is what the user has to know about; failing to say goodbye is not.
         let _ = call.leave().await;

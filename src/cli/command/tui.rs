@@ -45,7 +45,7 @@ pub struct Start {
     pub invite: Option<Invite>,
     /// Where guests ask, if this user can let them in.
     pub gate: Option<GateHandle>,
-    /// Sound devices.
+    /// Devices.
     pub choice: Choice,
     /// Join muted.
     pub muted: bool,
@@ -102,6 +102,8 @@ pub async fn show(session: &Session, screen: &Screen, start: Start) -> anyhow::R
             context: session.context.clone(),
             user: session.user.clone(),
             microphone: start.choice.mic,
+            camera: start.choice.camera,
+            screen: start.choice.screen,
             surroundings: Arc::new(Here::new(session.keys.clone(), chimes, &start.choice.speaker)),
             speaker: start.choice.speaker,
             muted: start.muted,

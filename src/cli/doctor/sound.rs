@@ -86,6 +86,8 @@ mod tests {
             mic_named: true,
             speaker,
             speaker_named: true,
+            camera: None,
+            screen: None,
         };
         let missing = DeviceSpec::File("/no/such/file.wav".into());
         let found = check(&choice(DeviceSpec::Silence, DeviceSpec::Null)).await;

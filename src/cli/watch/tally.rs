@@ -311,6 +311,7 @@ mod tests {
             streams: streams.iter().map(|id| StreamId(*id)).collect(),
             has_audio: !streams.is_empty(),
             has_data: false,
+            videos: Vec::new(),
         }
     }
 

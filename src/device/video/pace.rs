@@ -1,5 +1,6 @@
 //! When the next picture is due, by the clock of whoever asks.
 
+#[cfg(test)]
 use std::time::Duration;
 use std::time::Instant;
 
@@ -41,6 +42,7 @@ impl Pace {
     }
 
     /// How long one picture lasts.
+    #[cfg(test)]
     pub(super) fn period(&self) -> Duration {
         Duration::from_micros(self.micros / self.pictures)
     }

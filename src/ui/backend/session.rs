@@ -16,6 +16,7 @@ use crate::api::EventSelector;
 use crate::api::NewStreamRoom;
 use crate::api::StreamApi;
 use crate::api::StreamEventType;
+use crate::api::VideoSpec;
 use crate::api::context_query;
 use crate::api::stream_queries;
 use crate::model;
@@ -104,6 +105,10 @@ pub struct SessionConfig {
     pub microphone: Option<DeviceSpec>,
     /// What to hear the others with.
     pub speaker: DeviceSpec,
+    /// What to be seen with from the beginning of a call; `None` is not seen.
+    pub camera: Option<VideoSpec>,
+    /// What to show besides.
+    pub screen: Option<VideoSpec>,
     /// Begin calls muted.
     pub muted: bool,
     /// Keys and devices.
@@ -143,6 +148,8 @@ struct Shared {
 pub struct SessionBackend {
     shared: Shared,
     microphone: Option<DeviceSpec>,
+    camera: Option<VideoSpec>,
+    screen: Option<VideoSpec>,
     devices: DeviceChoice,
     muted: bool,
     decisions: mpsc::Sender<AdmissionDecision>,
@@ -171,6 +178,8 @@ impl SessionBackend {
                 events,
             },
             microphone: config.microphone,
+            camera: config.camera,
+            screen: config.screen,
             devices,
             muted: config.muted,
             decisions: config.decisions,
@@ -216,6 +225,8 @@ impl SessionBackend {
         let config = CallConfig::new(room)
             .with_microphone(microphone)
             .with_speaker(speaker)
+            .with_camera(self.camera.clone())
+            .with_screen(self.screen.clone())
             .with_muted(self.muted);
         let streams = self.shared.streams.clone();
         let (choice, events) = (self.devices.clone(), self.shared.events.clone());

@@ -10,5 +10,6 @@ mod recording;
 mod room;
 mod stand_in;
 mod transcript;
+mod video;
 mod world;
 mod wrong_key;

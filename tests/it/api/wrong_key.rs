@@ -10,9 +10,11 @@ use conclave::api::ApiError;
 use conclave::api::Call;
 use conclave::api::CallConfig;
 use conclave::api::DeviceSpec;
+use conclave::api::Person;
 use conclave::api::RemoteStreamEvent;
 use conclave::api::StreamApi;
 use conclave::api::StreamRoomChange;
+use conclave::api::Wanted;
 use conclave::crypto::dio::BridgeIdentity;
 use conclave::crypto::dio::Origin;
 use conclave::crypto::dio::Place;
@@ -24,20 +26,28 @@ use conclave::crypto::meta::Contents;
 use conclave::crypto::room_key;
 use conclave::crypto::room_key::ContainerKey;
 use conclave::crypto::room_key::ContainerSecret;
+use conclave::device::video::pattern;
 use conclave::media::AudioFrame;
 use conclave::media::EncodedFrame;
+use conclave::media::codec::vp8::Content;
+use conclave::media::codec::vp8::EncoderConfig;
 use conclave::media::pipeline::AudioReceiver;
 use conclave::media::pipeline::AudioSender;
+use conclave::media::pipeline::EncodedPicture;
 use conclave::media::pipeline::Received;
+use conclave::media::pipeline::VideoSender;
+use conclave::media::video::Picture;
 use conclave::model::AudioLevels;
 use conclave::model::CallStats;
 use conclave::model::KeyId;
 use conclave::model::ResourceId;
 use conclave::model::StreamRoomId;
 use conclave::model::UserId;
+use conclave::model::VideoContent;
 use conclave::net::session::Session;
 use conclave::net::session::SessionConfig;
 use conclave::rtc::EncodedAudio;
+use conclave::rtc::EncodedVideo;
 use conclave::rtc::PeerConfig;
 use conclave::rtc::Publisher;
 use rand::RngExt;
@@ -45,6 +55,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
 use serde_json::json;
+use tokio::sync::watch;
 
 use super::world::World;
 use super::world::soon;
@@ -145,17 +156,47 @@ impl<'a> Ana<'a> {
         made["streamRoomId"].as_str().unwrap().into()
     }
 
-    /// Publishes a tone under `key`, whatever the room's current key is, for ever.
-    async fn speak(&self, room: &StreamRoomId, key: &ContainerKey) -> ! {
+    /// Enters the room and publishes what the publisher has.
+    async fn publish(&self, room: &StreamRoomId, publisher: &Publisher) {
         let here = json!({"streamRoomId": room.as_str()});
         self.session.call("stream.streamRoomJoin", here).await.unwrap();
-        let publisher =
-            Publisher::new(&PeerConfig { loopback: true, ..PeerConfig::default() }).unwrap();
-        let sink = publisher.add_audio_track().await.unwrap();
         let sdp = publisher.create_offer().await.unwrap();
         let offer = json!({"streamRoomId": room.as_str(), "offer": {"type": "offer", "sdp": sdp}});
         let answer = self.session.call("stream.streamPublish", offer).await.unwrap();
         publisher.set_answer(answer["answer"]["sdp"].as_str().unwrap()).await.unwrap();
+    }
+
+    /// Publishes a test picture under `key`, for ever.
+    async fn show(&self, room: &StreamRoomId, key: &ContainerKey) -> ! {
+        let publisher =
+            Publisher::new(&PeerConfig { loopback: true, ..PeerConfig::default() }).unwrap();
+        let sink = publisher.add_video_track(VideoContent::Camera).await.unwrap();
+        self.publish(room, &publisher).await;
+        let config = EncoderConfig { width: 160, height: 90, fps: 15, bitrate_kbit: 100 };
+        let mut sender = VideoSender::new(keys(key), config, Content::Camera, 0, 0).unwrap();
+        let (mut rng, began) = (rng(), Instant::now());
+        let mut pace = tokio::time::interval(Duration::from_millis(66));
+        for number in 0.. {
+            pace.tick().await;
+            if sink.take_key_frame_wanted() {
+                sender.request_key_frame();
+            }
+            let picture = pattern::picture(number, 160, 90);
+            let sealed = sender.handle_picture(&picture, began.elapsed(), &mut rng).unwrap();
+            if let Some(EncodedPicture { payloads, timestamp, .. }) = sealed {
+                // A picture that finds the queue full is lost, like any other.
+                let _ = sink.write(EncodedVideo { payloads, timestamp });
+            }
+        }
+        unreachable!("numbers do not end")
+    }
+
+    /// Publishes a tone under `key`, whatever the room's current key is, for ever.
+    async fn speak(&self, room: &StreamRoomId, key: &ContainerKey) -> ! {
+        let publisher =
+            Publisher::new(&PeerConfig { loopback: true, ..PeerConfig::default() }).unwrap();
+        let sink = publisher.add_audio_track().await.unwrap();
+        self.publish(room, &publisher).await;
         let mut sender = AudioSender::new(keys(key), 0).unwrap();
         let (mut rng, mut frames) = (rng(), Vec::new());
         // 20 ms at a time; 50 frames are a whole number of periods.
@@ -253,6 +294,51 @@ async fn member_with_a_wrong_key_hears_exact_zeros() {
     println!("chi: {chis_loud} of {} samples not zero; ben: {bens_loud}", chis.len());
     assert!(chis.len() > SAMPLE_RATE && chis_loud == 0);
     assert!(bens_loud > SAMPLE_RATE / 2, "the right key hears it");
+    world.bridge.shutdown().await;
+}
+
+/// Looks at what ana shows; answers where its pictures come.
+async fn look(call: &Call) -> watch::Receiver<Option<Arc<Picture>>> {
+    let mut people = call.people();
+    let shows = |people: &Vec<Person>| people.iter().any(|person| !person.videos.is_empty());
+    let people = soon("ana's camera", people.wait_for(shows)).await.unwrap().clone();
+    let video = people.into_iter().flat_map(|person| person.videos).next().unwrap();
+    let (stream, track) = (video.stream, video.track);
+    let pictures = call.pictures(stream, &track).unwrap();
+    call.want_pictures(vec![Wanted { stream, track, max_width: 0, max_height: 0 }]);
+    pictures
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn member_with_a_wrong_key_sees_nothing() {
+    let world = World::with_users(&["ana", "ben", "chi"]).await;
+    let ana = Ana::connect(&world).await;
+    let first = ContainerKey::generate(&mut rng());
+    let room = ana.room(&first).await;
+    let bens = world.connect("ben").await.create_stream_api();
+    let chis = world.connect("chi").await.create_stream_api();
+    let_chi_in(&room, &world, (&bens, &chis)).await;
+    let config = CallConfig::new(room.clone()).with_microphone(None).with_speaker(DeviceSpec::Null);
+    let ben = Call::join(bens, config.clone()).await.unwrap();
+    let chi = Call::join(chis, config).await.unwrap();
+    let seen = async {
+        let (mut bens, chis) = tokio::join!(look(&ben), look(&chi));
+        let refuses = |stats: &CallStats| stats.dropped_unauthenticated >= 3;
+        let mut stats = chi.stats().unwrap();
+        let refused = stats.wait_for(refuses).await.unwrap().clone();
+        bens.wait_for(Option::is_some).await.unwrap();
+        assert!(chis.borrow().is_none());
+        refused
+    };
+    let stats = tokio::select! {
+        _ = ana.show(&room, &first) => unreachable!("she shows for ever"),
+        stats = soon("a picture for ben and none for chi", seen) => stats,
+    };
+    let [track] = stats.video.as_slice() else { panic!("one track: {stats:?}") };
+    println!("chi: {} frames refused, {} pictures", track.dropped_unauthenticated, track.pictures);
+    assert_eq!(track.pictures, 0);
+    chi.leave().await.unwrap();
+    ben.leave().await.unwrap();
     world.bridge.shutdown().await;
 }
 

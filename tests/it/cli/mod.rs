@@ -7,4 +7,5 @@ mod durable;
 mod profile;
 mod recording;
 mod screen;
+mod video;
 mod watch;

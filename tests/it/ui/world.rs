@@ -125,6 +125,7 @@ pub fn stats(seconds: u64) -> Event {
         bytes: 5_125 * seconds,
         packets_sent: 50 * seconds,
         bytes_sent: 1_500 * seconds,
+        ..CallStats::default()
     })
 }
 

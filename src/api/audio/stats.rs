@@ -1,10 +1,9 @@
 //! Figures of single tracks, for those who watch a room rather than take part.
 
+use crate::api::ApiError;
+use crate::api::StreamApi;
 use crate::model::StreamRoomId;
 use crate::model::TrackStats;
-
-use super::error::ApiError;
-use super::stream_api::StreamApi;
 
 impl StreamApi {
     /// Counters and level of every track of sound that is received in a joined room. What is
