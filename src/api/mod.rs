@@ -1,5 +1,4 @@
-//! The public library: [`Endpoint`] connects, [`Connection`] is about Contexts, users and events, [`StreamApi`]
-//! about Stream Rooms and what happens in them, with the method names of the PrivMX StreamApi.
+//! The public library: [`Connection`] for Contexts and users, [`StreamApi`] for Stream Rooms.
 #![doc = include_str!("../../docs/library.md")]
 
 mod anchors;
@@ -46,6 +45,7 @@ pub use call::CallMessages;
 pub use call::CallStatus;
 pub use connection::Connection;
 pub use connection::ConnectionState;
+pub use devices::DesktopDevice;
 pub use devices::DesktopType;
 pub use devices::DeviceKind;
 pub use devices::MediaDevice;

@@ -4,12 +4,17 @@
 //! picture if there is one that it has not had yet. A source may block, so it is driven on a
 //! thread of its own.
 
+mod clip;
+pub(super) mod desktop;
 mod digits;
 mod error;
 mod pace;
+pub(super) mod patience;
 pub mod pattern;
+pub mod png;
 mod source;
 mod spec;
+pub(super) mod still;
 
 pub use error::Origin;
 pub use error::VideoError;

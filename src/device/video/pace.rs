@@ -1,7 +1,5 @@
 //! When the next picture is due, by the clock of whoever asks.
 
-#[cfg(test)]
-use std::time::Duration;
 use std::time::Instant;
 
 const MICROS: u128 = 1_000_000;
@@ -40,23 +38,17 @@ impl Pace {
         self.last = Some(number);
         Some(number)
     }
-
-    /// How long one picture lasts.
-    #[cfg(test)]
-    pub(super) fn period(&self) -> Duration {
-        Duration::from_micros(self.micros / self.pictures)
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn pictures_come_evenly_and_late_ones_are_skipped() {
         let begin = Instant::now();
         let mut pace = Pace::new(30_000, 1_001);
-        assert_eq!(pace.period(), Duration::from_micros(33_366));
         let mut at = |ms| pace.due(begin + Duration::from_millis(ms));
         assert_eq!(at(0), Some(0));
         assert_eq!(at(33), None);

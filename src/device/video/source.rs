@@ -3,9 +3,13 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::clip::Clip;
+use super::desktop::DesktopSource;
 use super::error::VideoError;
 use super::pattern::Pattern;
 use super::spec::VideoSpec;
+use super::still::Still;
+use crate::device::camera;
 use crate::device::error::DeviceError;
 use crate::media::video::MAX_SIDE;
 use crate::media::video::Picture;
@@ -75,9 +79,15 @@ pub fn open(spec: &VideoSpec, format: &VideoFormat) -> Result<Box<dyn VideoSourc
     let format = format.bounded();
     let refuse = |why| Err(VideoError::Spec { spec: spec.to_string(), why }.into());
     match spec {
+        VideoSpec::Default => camera::open(None, format),
+        VideoSpec::Named(name) => camera::open(Some(name), format),
+        VideoSpec::Clip(path) => Ok(Box::new(Clip::open(path, format)?)),
+        VideoSpec::Image(path) => Ok(Box::new(Still::open(path, format)?)),
         VideoSpec::Pattern => Ok(Box::new(Pattern::new(format))),
+        VideoSpec::Screen(_) | VideoSpec::Window(_) => {
+            Ok(Box::new(DesktopSource::open(spec, format, None)?))
+        }
         VideoSpec::Terminal(_) => refuse("a terminal is shared as text, not as pictures"),
         VideoSpec::Off => refuse("it means that there are no pictures"),
-        _ => refuse("this version can't open it"),
     }
 }

@@ -293,8 +293,18 @@ async fn devices_are_listed() {
     let devices = ana.get_audio_devices().await.unwrap();
     println!("{} microphones on this machine", devices.len());
     assert_eq!(devices.len(), ana.devices().await.unwrap().inputs.len());
-    assert_eq!(ana.get_video_devices(), []);
-    assert_eq!(ana.get_desktop_devices(DesktopType::Screen), []);
-    assert_eq!(ana.get_desktop_devices(DesktopType::Window), []);
+    let cameras = ana.get_video_devices().await.unwrap();
+    println!("{} cameras on this machine", cameras.len());
+    assert!(cameras.iter().all(|camera| camera.video_spec().is_some()));
+    for kind in [DesktopType::Screen, DesktopType::Window] {
+        // What a display shows is tested where there is one of our own.
+        match ana.get_desktop_devices(kind).await {
+            Ok(found) => println!("{} of {kind:?}", found.len()),
+            Err(error) => {
+                println!("none of {kind:?}: {error}");
+                assert!(error.to_string().contains("; "), "says what to do: {error}");
+            }
+        }
+    }
     world.bridge.shutdown().await;
 }

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bridge;
+mod devices;
 mod doctor;
 mod durable;
 mod profile;

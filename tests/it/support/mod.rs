@@ -6,3 +6,4 @@ pub mod lossy;
 pub mod process;
 pub mod tmux;
 pub mod wait;
+pub mod xvfb;
