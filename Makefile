@@ -1,5 +1,5 @@
 # Two commands are all a newcomer needs: `make run` and `make test`. Both install what is missing.
-.PHONY: stage help run test setup setup-test lint bench load malformed voice tui pulse recording video idle drill peers memcheck
+.PHONY: stage help run test setup setup-test lint bench bench-render slow-terminal load malformed voice tui pulse recording video idle drill peers memcheck
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,13 @@ lint: setup ## Formatting, lints, documentation
 
 bench: setup ## Run the benchmarks
 	cargo bench
+
+bench-render: setup ## The renderer against timg, chafa and mpv: CPU and bytes per frame
+	@.ci/setup render
+	cargo bench --bench render
+
+slow-terminal: setup ## Keys while a video plays on a terminal that takes 50 KiB/s: how long until they are seen
+	cargo bench --bench slow_terminal
 
 load: setup ## What the bridge carries: logins, calls, events, a room of 100
 	cargo bench --bench load

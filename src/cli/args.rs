@@ -12,6 +12,7 @@ use clap::ValueEnum;
 
 use crate::cli::command::bridge::args::Bridge as BridgeCommand;
 use crate::media::recording::SoundFormat;
+use crate::ui::canvas::VideoBudget;
 
 use super::remote::Remote;
 use super::watch::Rule;
@@ -82,6 +83,9 @@ pub struct Screen {
     /// Draw with ASCII characters only
     #[arg(long, global = true, env = "CONCLAVE_ASCII")]
     pub ascii: bool,
+    /// What pictures may cost: auto, exact, or bytes in a second as in 64KiB/s
+    #[arg(long, global = true, env = "CONCLAVE_VIDEO_BUDGET", value_name = "RATE")]
+    pub video_budget: Option<VideoBudget>,
 }
 
 /// How a call without a terminal interface runs.

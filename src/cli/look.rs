@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::profile::Settings;
 use crate::ui::Look;
+use crate::ui::canvas::VideoBudget;
 use crate::ui::theme::Depth;
 use crate::ui::theme::GlyphChoice;
 use crate::ui::theme::ThemeText;
@@ -27,7 +28,17 @@ pub fn choose(screen: &Screen, settings: &Settings, config: &Path) -> Look {
         glyphs: if ascii { GlyphChoice::Ascii } else { GlyphChoice::Unicode },
         mouse: true,
         utc_offset_s: TimeZone::system().to_offset(Timestamp::now()).seconds(),
+        video_budget: screen.video_budget.unwrap_or_else(|| video_budget(settings)),
     }
+}
+
+/// The budget in the settings; one that can't be read is logged and left out.
+fn video_budget(settings: &Settings) -> VideoBudget {
+    let Some(text) = &settings.video.budget else { return VideoBudget::default() };
+    text.parse().unwrap_or_else(|error| {
+        tracing::warn!(%error, %text, "video.budget in the settings not understood");
+        VideoBudget::default()
+    })
 }
 
 /// Colours by `NO_COLOR` (no-color.org), `COLORTERM` and `TERM`.

@@ -38,6 +38,23 @@ pub struct Settings {
     /// TURN servers that the embedded bridge tells its clients about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub turn: Vec<TurnSetting>,
+    /// How pictures are shown.
+    #[serde(skip_serializing_if = "VideoSettings::is_empty")]
+    pub video: VideoSettings,
+}
+
+/// How pictures are shown.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields, default)]
+pub struct VideoSettings {
+    /// What they may cost, as `--video-budget` takes it.
+    pub budget: Option<String>,
+}
+
+impl VideoSettings {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// A TURN server that shares a secret with the embedded bridge, as coturn does with

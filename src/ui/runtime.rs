@@ -1,8 +1,9 @@
 //! The event loop: keys, signals, news and time in; effects and pictures out.
 //!
-//! Nothing in here blocks. Pictures are written to the terminal off this task, one at a
-//! time, so that a slow terminal costs pictures and never keys. While nothing changes the
-//! loop sleeps without a timer and writes nothing.
+//! Nothing in here blocks. Frames are written to the terminal off this task, one at a time,
+//! each made of the newest state when the one before is gone, so that a slow terminal costs
+//! frames and never keys, text or memory. While nothing changes the loop sleeps without a
+//! timer and writes nothing.
 
 use std::future;
 use std::io;
@@ -25,6 +26,7 @@ use super::backend::Backend;
 use super::backend::SessionBackend;
 use super::backend::SessionConfig;
 use super::canvas::Canvas;
+use super::canvas::VideoBudget;
 use super::effect::DeviceChoice;
 use super::effect::Effect;
 use super::error::UiError;
@@ -57,8 +59,11 @@ use super::view::draw;
 use crate::model::StreamRoomId;
 use crate::model::Timestamp;
 
-/// Shortest time between two pictures: 30 a second.
+/// Shortest time between two frames: 30 a second.
 const FRAME: Duration = Duration::from_millis(33);
+
+/// The same after a key: its echo does not wait for the turn of the next frame.
+const ECHO: Duration = Duration::from_millis(5);
 
 /// How long goodbyes may take at the end. The bridge notices a lost client by itself.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -84,6 +89,8 @@ pub struct Look {
     pub mouse: bool,
     /// What the user's time zone adds to UTC, in seconds.
     pub utc_offset_s: i32,
+    /// How many bytes pictures may cost.
+    pub video_budget: VideoBudget,
 }
 
 /// A prepared session, and how to show it.
@@ -143,6 +150,9 @@ pub async fn run_with<B: Backend>(
     result
 }
 
+/// A frame on its way to the terminal; comes to its length and how long it took.
+type Writing = JoinHandle<io::Result<(usize, Duration)>>;
+
 struct Runtime<B> {
     terminal: Terminal,
     input: EventStream,
@@ -150,13 +160,14 @@ struct Runtime<B> {
     backend: B,
     state: State,
     canvas: Canvas,
-    writing: Option<JoinHandle<io::Result<()>>>,
+    writing: Option<Writing>,
     gallery: Gallery,
     windows: Vec<Window>,
     drawing: Option<Drawing>,
     pictures_at: Instant,
     drawn_at: Instant,
     dirty: bool,
+    pressed: bool,
     quit: bool,
 }
 
@@ -179,7 +190,7 @@ impl<B: Backend> Runtime<B> {
             signals: Signals::new()?,
             backend,
             state,
-            canvas: Canvas::new(),
+            canvas: Canvas::with_budget(look.video_budget),
             writing: None,
             gallery: Gallery::default(),
             windows: Vec::new(),
@@ -187,6 +198,7 @@ impl<B: Backend> Runtime<B> {
             pictures_at: clock.now,
             drawn_at: clock.now.checked_sub(FRAME).unwrap_or(clock.now),
             dirty: true,
+            pressed: false,
             quit: false,
         })
     }
@@ -197,17 +209,20 @@ impl<B: Backend> Runtime<B> {
             let may_draw = self.dirty && self.writing.is_none();
             // A terminal that is behind gets no new pictures, only the newest once it is not.
             let may_look = self.drawing.is_none() && self.writing.is_none();
-            let frame_at = time::Instant::from_std(self.drawn_at + FRAME);
+            let pause = if self.pressed { ECHO } else { FRAME };
+            let frame_at = time::Instant::from_std(self.drawn_at + pause);
             let deadline = self.state.deadline();
+            let rest_at = self.canvas.wake_at().filter(|_| !self.dirty);
             tokio::select! {
                 // The clock rations pictures, so coming first cannot starve the others, and
                 // a flood of news can neither freeze the picture nor delay a key.
                 biased;
                 () = terminal::panicked() => {}
-                written = written(&mut self.writing) => written?,
-                () = time::sleep_until(frame_at), if may_draw => self.draw()?,
+                written = written(&mut self.writing) => self.written(written?),
+                () = time::sleep_until(frame_at), if may_draw => self.draw(),
                 cells = drawn(&mut self.drawing) => self.hang(cells?),
                 () = due(&self.gallery, self.pictures_at), if may_look => self.look(),
+                () = sleep_until(rest_at) => self.dirty = true,
                 wish = self.signals.next() => self.obey(wish).await?,
                 event = self.input.next() => match event {
                     Some(event) => self.handle(event?).await?,
@@ -226,21 +241,28 @@ impl<B: Backend> Runtime<B> {
         Ok(())
     }
 
-    /// Draws the state and begins to write the picture, if it differs from the last one.
-    fn draw(&mut self) -> Result<(), UiError> {
+    /// Draws the state and begins to write the frame, if it differs from the last one.
+    fn draw(&mut self) {
         let state = &self.state;
-        let bytes = self.canvas.paint(state.size, |buf| draw(state, buf))?;
+        let now = Instant::now();
+        let bytes = self.canvas.paint(state.size, now, |buf| draw(state, buf));
         self.tell_windows();
         self.dirty = false;
-        self.drawn_at = Instant::now();
+        self.pressed = false;
+        self.drawn_at = now;
         if !bytes.is_empty() {
             self.writing = Some(tokio::task::spawn_blocking(move || {
+                let begun = Instant::now();
                 let mut out = io::stdout().lock();
                 out.write_all(&bytes)?;
-                out.flush()
+                out.flush()?;
+                Ok((bytes.len(), begun.elapsed()))
             }));
         }
-        Ok(())
+    }
+
+    fn written(&mut self, (bytes, took): (usize, Duration)) {
+        self.canvas.written(bytes, took, Instant::now());
     }
 
     /// Begins to make cells of pictures that are new.
@@ -290,6 +312,7 @@ impl<B: Backend> Runtime<B> {
 
     async fn act(&mut self, action: Action) -> Result<(), UiError> {
         self.dirty = true;
+        self.pressed = true;
         match update(&mut self.state, action) {
             None => Ok(()),
             Some(Effect::Exit) => {
@@ -322,7 +345,8 @@ impl<B: Backend> Runtime<B> {
     /// Gives the terminal back, stops, and takes it over again when resumed.
     async fn suspend(&mut self) -> Result<(), UiError> {
         if let Some(writing) = self.writing.take() {
-            written(&mut Some(writing)).await?;
+            let written = written(&mut Some(writing)).await?;
+            self.written(written);
         }
         self.terminal.suspend();
         signal::stop()?;
@@ -357,8 +381,8 @@ async fn due(gallery: &Gallery, instant: Instant) {
     gallery.due().await;
 }
 
-/// Waits until a picture is written; for ever if none is being written.
-async fn written(writing: &mut Option<JoinHandle<io::Result<()>>>) -> Result<(), UiError> {
+/// Waits until a frame is written; for ever if none is being written.
+async fn written(writing: &mut Option<Writing>) -> Result<(usize, Duration), UiError> {
     let Some(task) = writing.as_mut() else { return future::pending().await };
     let result = task.await;
     *writing = None;

@@ -16,11 +16,14 @@ pub struct View {
 
 impl Default for View {
     fn default() -> Self {
-        Self { zoom: 1.0, centre: (0.5, 0.5) }
+        Self::WHOLE
     }
 }
 
 impl View {
+    /// The whole picture.
+    pub const WHOLE: Self = Self { zoom: 1.0, centre: (0.5, 0.5) };
+
     /// Moves the middle by shares of what is shown now, and zooms by a factor; stays inside.
     #[must_use]
     pub fn moved(self, right: f32, down: f32, zoom: f32) -> Self {
@@ -118,7 +121,7 @@ mod tests {
         let middle = fit((320, 180), (160, 60), view);
         assert_eq!((middle.width, middle.height), (160, 60));
         assert_eq!(middle.columns, (80.0, 240.0));
-        assert_eq!(middle.rows, (30.0, 150.0));
+        assert_eq!((middle.rows.0.round(), middle.rows.1.round()), (30.0, 150.0));
         let corner = fit((320, 180), (160, 45), View { zoom: 2.0, centre: (9.0, -9.0) });
         assert_eq!((corner.columns, corner.rows), ((160.0, 320.0), (0.0, 90.0)));
         let odd = View { zoom: f32::NAN, centre: (f32::NAN, f32::INFINITY) };

@@ -30,23 +30,28 @@ pub struct Options {
     pub cell_height: f32,
 }
 
+impl Options {
+    /// The default.
+    pub const DEFAULT: Self = Self {
+        glyphs: GlyphChoice::Unicode,
+        symbols: Symbols::Halves,
+        view: View::WHOLE,
+        dither: true,
+        sharpen: 0,
+        cell_height: 2.0,
+    };
+}
+
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            glyphs: GlyphChoice::Unicode,
-            symbols: Symbols::Halves,
-            view: View::default(),
-            dither: true,
-            sharpen: 0,
-            cell_height: 2.0,
-        }
+        Self::DEFAULT
     }
 }
 
 impl Options {
     /// What suits a shared screen: sharp edges.
     #[must_use]
-    pub fn for_screens() -> Self {
-        Self { symbols: Symbols::Quadrants, sharpen: 4, ..Self::default() }
+    pub const fn for_screens() -> Self {
+        Self { symbols: Symbols::Quadrants, sharpen: 4, ..Self::DEFAULT }
     }
 }

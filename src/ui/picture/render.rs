@@ -103,8 +103,8 @@ fn sample(picture: &Picture, fit: &Fit, kind: Kind, sharpen: u8) -> Samples {
     let (columns, rows) = (picture.width() as usize, picture.height() as usize);
     let mut sums = Vec::new();
     let mut luma = {
-        let x = Axis::new(fit.columns, width, columns);
-        let y = Axis::new(fit.rows, height, rows);
+        let x = Axis::across(fit.columns, width, columns);
+        let y = Axis::down(fit.rows, height, rows);
         scale::plane(picture.y(), columns, &x, &y, &mut sums)
     };
     if sharpen > 0 {
@@ -112,13 +112,13 @@ fn sample(picture: &Picture, fit: &Fit, kind: Kind, sharpen: u8) -> Samples {
     }
     let half = |(from, to): (f32, f32)| (from / 2.0, to / 2.0);
     let columns = columns.div_ceil(2);
-    let x = Axis::new(half(fit.columns), width, columns);
-    let y = Axis::new(half(fit.rows), height, rows.div_ceil(2));
+    let x = Axis::across(half(fit.columns), width, columns);
+    let y = Axis::down(half(fit.rows), height, rows.div_ceil(2));
     let u = scale::plane(picture.u(), columns, &x, &y, &mut sums);
     let v = scale::plane(picture.v(), columns, &x, &y, &mut sums);
     let chroma = u.into_iter().zip(v);
-    let rgb = luma.into_iter().zip(chroma).map(|(y, (u, v))| color::from_yuv(y, u, v)).collect();
-    Samples { width, rgb }
+    let rgb = luma.into_iter().zip(chroma).map(|(y, (u, v))| color::from_yuv(y, u, v));
+    Samples { width, rgb: rgb.collect() }
 }
 
 /// Moves each sample away from the mean of its four neighbours, by `amount` sixteenths of

@@ -1,13 +1,15 @@
 //! Box filter: each sample of the small plane is the mean of the area it covers.
 //!
 //! Goes from a plane of a picture straight to the samples of the cells. Rows are summed
-//! first, column by column (the compiler turns that into vector code), then columns; all in
-//! whole numbers, exact to a 4096th.
+//! first, column by column, in 16 bits, which the compiler turns into vector code for any
+//! processor; then columns, of which few are left.
 
-/// Weights of one sample add up to this: 255 times its square still fits 32 bits.
-const ONE: f64 = 4096.0;
-/// Half of the last step, to round and not to cut.
-const HALF: u32 = 1 << 23;
+/// Weights of the rows that make one sample add up to this: 255 times as much fits 16 bits.
+const ROWS_ONE: f64 = 256.0;
+/// The same of columns.
+const COLUMNS_ONE: f64 = 4096.0;
+/// Bits of both together.
+const SHIFT: u32 = 20;
 
 /// Which samples of a line a sample of the small line is made of.
 #[derive(Clone, Copy, Debug)]
@@ -18,17 +20,31 @@ struct Span {
 }
 
 /// How a line of samples is made smaller (or larger).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Axis {
     spans: Vec<Span>,
-    weights: Vec<u32>,
+    weights: Vec<u16>,
+    one: f64,
+    /// The number of samples that each is the plain mean of, if it is the same for all.
+    even: Option<usize>,
 }
 
 impl Axis {
-    /// Divides the stretch `from..to` of a line of `length` samples into `count` samples.
+    /// Divides the stretch `from..to` of rows of `length` samples into `count` samples.
     #[must_use]
-    pub fn new((from, to): (f32, f32), count: usize, length: usize) -> Self {
-        let mut axis = Self::default();
+    pub fn across(stretch: (f32, f32), count: usize, length: usize) -> Self {
+        Self::new(stretch, count, length, COLUMNS_ONE)
+    }
+
+    /// The same for columns.
+    #[must_use]
+    pub fn down(stretch: (f32, f32), count: usize, length: usize) -> Self {
+        Self::new(stretch, count, length, ROWS_ONE)
+    }
+
+    fn new((from, to): (f32, f32), count: usize, length: usize, one: f64) -> Self {
+        let mut axis =
+            Self { spans: Vec::with_capacity(count), weights: Vec::new(), one, even: None };
         if length == 0 {
             return axis;
         }
@@ -38,6 +54,10 @@ impl Axis {
             let high = (from + step * (index + 1) as f64).clamp(low, length as f64);
             axis.push(low, high, length);
         }
+        let count = axis.spans.first().map_or(0, |span| span.count);
+        let same = axis.spans.iter().all(|span| span.count == count);
+        let plain = axis.weights.iter().all(|weight| axis.weights.first() == Some(weight));
+        axis.even = (same && plain && step >= 1.0).then_some(count);
         axis
     }
 
@@ -50,8 +70,9 @@ impl Axis {
         let mut before = 0;
         for sample in first..last {
             let covered = ((sample + 1) as f64).min(high) - low;
-            let until = if sample + 1 == last { ONE } else { (covered / width * ONE).round() };
-            let until = (until as u32).max(before);
+            let until =
+                if sample + 1 == last { self.one } else { (covered / width * self.one).round() };
+            let until = (until as u16).max(before);
             self.weights.push(until - before);
             before = until;
         }
@@ -72,30 +93,87 @@ pub fn plane(
     width: usize,
     columns: &Axis,
     rows: &Axis,
-    sums: &mut Vec<u32>,
+    sums: &mut Vec<u16>,
 ) -> Vec<u8> {
     let (left, right) = columns.range();
     let mut out = Vec::with_capacity(columns.spans.len() * rows.spans.len());
     for span in &rows.spans {
-        sums.clear();
-        sums.resize(right - left, 0);
-        let weights = rows.weights.get(span.weights..span.weights + span.count).unwrap_or(&[]);
-        for (row, &weight) in (span.first..).zip(weights) {
-            let line = source.get(row * width + left..row * width + right).unwrap_or(&[]);
-            for (sum, &sample) in sums.iter_mut().zip(line) {
-                *sum += u32::from(sample) * weight;
-            }
+        match rows.even {
+            Some(2) => add::<2>(source, width, span.first, (left, right), sums),
+            Some(4) => add::<4>(source, width, span.first, (left, right), sums),
+            Some(8) => add::<8>(source, width, span.first, (left, right), sums),
+            _ => add_weighted(source, width, rows, span, (left, right), sums),
         }
-        for span in &columns.spans {
-            let from = span.first - left;
-            let samples = sums.get(from..from + span.count).unwrap_or(&[]);
-            let weights =
-                columns.weights.get(span.weights..span.weights + span.count).unwrap_or(&[]);
-            let total: u32 = samples.iter().zip(weights).map(|(&sum, &weight)| sum * weight).sum();
-            out.push(((total + HALF) >> 24) as u8);
+        match columns.even {
+            Some(2) => out.extend(means::<2>(sums)),
+            Some(4) => out.extend(means::<4>(sums)),
+            Some(8) => out.extend(means::<8>(sums)),
+            _ => out.extend(columns.spans.iter().map(|span| weighted(columns, span, sums, left))),
         }
     }
     out
+}
+
+/// Adds up `COUNT` rows from `first` on, each as much as the others.
+fn add<const COUNT: usize>(
+    source: &[u8],
+    width: usize,
+    first: usize,
+    (left, right): (usize, usize),
+    sums: &mut Vec<u16>,
+) {
+    let rows: [&[u8]; COUNT] = std::array::from_fn(|row| {
+        let start = (first + row) * width;
+        source.get(start + left..start + right).unwrap_or(&[])
+    });
+    let length = rows.iter().map(|row| row.len()).min().unwrap_or(0);
+    let rows = rows.map(|row| &row[..length]);
+    let weight = ROWS_ONE as u16 / COUNT as u16;
+    sums.clear();
+    sums.extend((0..length).map(|column| {
+        let sum: u16 = rows.iter().map(|row| u16::from(row[column])).sum();
+        sum.wrapping_mul(weight)
+    }));
+    sums.resize(right - left, 0);
+}
+
+/// Adds up the rows of a span by their weights.
+fn add_weighted(
+    source: &[u8],
+    width: usize,
+    rows: &Axis,
+    span: &Span,
+    (left, right): (usize, usize),
+    sums: &mut Vec<u16>,
+) {
+    sums.clear();
+    sums.resize(right - left, 0);
+    let weights = rows.weights.get(span.weights..span.weights + span.count).unwrap_or(&[]);
+    for (row, &weight) in (span.first..).zip(weights) {
+        let line = source.get(row * width + left..row * width + right).unwrap_or(&[]);
+        for (sum, &sample) in sums.iter_mut().zip(line) {
+            *sum = sum.wrapping_add(u16::from(sample).wrapping_mul(weight));
+        }
+    }
+}
+
+/// The mean of each `COUNT` sums.
+fn means<const COUNT: usize>(sums: &[u16]) -> impl Iterator<Item = u8> {
+    let half = ROWS_ONE as u32 * COUNT as u32 / 2;
+    sums.as_chunks::<COUNT>().0.iter().map(move |sums| {
+        let total: u32 = sums.iter().map(|&sum| u32::from(sum)).sum();
+        ((total + half) / (ROWS_ONE as u32 * COUNT as u32)) as u8
+    })
+}
+
+/// The weighted mean of the sums of a span; the first of them is that of column `left`.
+fn weighted(columns: &Axis, span: &Span, sums: &[u16], left: usize) -> u8 {
+    let from = span.first - left;
+    let samples = sums.get(from..from + span.count).unwrap_or(&[]);
+    let weights = columns.weights.get(span.weights..span.weights + span.count).unwrap_or(&[]);
+    let products = samples.iter().zip(weights);
+    let total: u32 = products.map(|(&sum, &weight)| u32::from(sum) * u32::from(weight)).sum();
+    ((total + (1 << (SHIFT - 1))) >> SHIFT) as u8
 }
 
 #[cfg(test)]
@@ -103,8 +181,8 @@ mod tests {
     use super::*;
 
     fn scaled(source: &[u8], size: (usize, usize), to: (usize, usize)) -> Vec<u8> {
-        let columns = Axis::new((0.0, size.0 as f32), to.0, size.0);
-        let rows = Axis::new((0.0, size.1 as f32), to.1, size.1);
+        let columns = Axis::across((0.0, size.0 as f32), to.0, size.0);
+        let rows = Axis::down((0.0, size.1 as f32), to.1, size.1);
         plane(source, size.0, &columns, &rows, &mut Vec::new())
     }
 

@@ -12,7 +12,7 @@ use conclave::ui::view::draw;
 use super::world;
 
 fn paint(canvas: &mut Canvas, ui: &Harness) -> Vec<u8> {
-    canvas.paint(ui.state.size, |buf| draw(&ui.state, buf)).unwrap()
+    canvas.paint(ui.state.size, ui.state.clock.now, |buf| draw(&ui.state, buf))
 }
 
 /// Lets everything that moves come to rest.

@@ -4,6 +4,8 @@ mod documents;
 mod idle;
 mod journeys;
 mod laws;
+mod picture;
+mod replay;
 mod screens;
 mod stage;
 mod world;
