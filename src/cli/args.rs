@@ -141,6 +141,8 @@ pub enum Command {
         #[command(subcommand)]
         command: Recordings,
     },
+    /// Play a recording in the terminal: IVF, Y4M, WAV or Ogg
+    Play(Play),
     /// List the sound devices
     Devices,
     /// Show your name and key fingerprint
@@ -320,6 +322,15 @@ pub struct Doctor {
     /// Room to try media in [default: a room made for it and deleted again]
     #[arg(long, value_name = "ROOM")]
     pub room: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Play {
+    /// The file
+    pub file: PathBuf,
+    /// Another file to play along: the sound of a film, or the pictures
+    #[arg(long, value_name = "FILE")]
+    pub with: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

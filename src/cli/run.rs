@@ -105,6 +105,7 @@ async fn dispatch(arguments: Arguments, paths: Paths, output: Output) -> anyhow:
         Some(Command::Recordings { command }) => {
             command::recordings::run(paths, &global, &command, output).await
         }
+        Some(Command::Play(play)) => command::play::run(paths, &sound, &screen, &play).await,
         Some(Command::Identity) => command::identity::run(paths, &global, output),
         // Answered before the runtime was made.
         Some(Command::Devices | Command::Completions { .. } | Command::Man) => Ok(()),

@@ -19,6 +19,7 @@ pub mod layout;
 pub mod mouse;
 pub mod pane;
 pub mod picture;
+pub mod player;
 pub mod runtime;
 pub mod signal;
 pub mod stage;

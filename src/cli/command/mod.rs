@@ -10,6 +10,7 @@ pub mod identity;
 pub mod invites;
 pub mod join;
 mod members;
+pub mod play;
 pub mod profile;
 pub mod record;
 pub mod recordings;

@@ -5,6 +5,7 @@ mod bridge;
 mod devices;
 mod doctor;
 mod durable;
+mod play;
 mod profile;
 mod recording;
 mod screen;
