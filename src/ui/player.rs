@@ -53,8 +53,8 @@ const FRAME: Duration = Duration::from_millis(33);
 /// Columns of the meter.
 const METER: u16 = 16;
 /// What the keys do, on the last line.
-const HELP: &str = "space pause  \u{2190}\u{2192} seek  +/- speed  q quit";
-const HELP_ASCII: &str = "space pause  left/right seek  +/- speed  q quit";
+const HELP: &str = "q quit  space pause  \u{2190}\u{2192} seek  +/- speed";
+const HELP_ASCII: &str = "q quit  space pause  left/right seek  +/- speed";
 
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -236,13 +236,15 @@ fn bottom(bottom: Bottom<'_>, buf: &mut Buffer) {
     let area = buf.area;
     let Some(last) = area.bottom().checked_sub(1).filter(|_| area.height >= 3) else { return };
     let mut rest = Rect { y: last - 1, height: 1, ..area };
+    let text = progress(state, ascii);
     if let Some(meter) = meter {
-        let width = METER.min(rest.width / 3);
+        // One column each: the text is made of digits and known symbols.
+        let taken = u16::try_from(text.chars().count()).unwrap_or(u16::MAX);
+        let width = METER.min(rest.width.saturating_sub(taken));
         let place = Rect { x: rest.right() - width, width, ..rest };
         Meter { state: meter, off: state.paused || state.ended, theme }.render(place, buf);
         rest.width -= width;
     }
-    let text = progress(state, ascii);
     let width = usize::from(rest.width);
     buf.set_stringn(rest.x, rest.y, text, width, theme.style(Role::Strong));
     let help = if ascii { HELP_ASCII } else { HELP };

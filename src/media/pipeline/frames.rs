@@ -108,13 +108,23 @@ impl Frames {
 
     /// What can be done next. To be asked until it answers [`Next::Gap`] or [`Next::Wait`].
     pub(super) fn next(&mut self) -> Next {
-        let Some(next) = self.next else { return self.begin() };
-        let Some((&first, _)) = self.waiting.first_key_value() else { return Next::Wait };
-        if first > next {
-            // Behind a gap only a key frame is of use; if there is one, why wait?
-            return self.jump_or_wait();
+        if self.next.is_none() {
+            self.begin();
         }
-        self.take(next)
+        while let Some(next) = self.next {
+            let Some((&first, piece)) = self.waiting.first_key_value() else { break };
+            if first > next {
+                // Behind a gap only a key frame is of use; if there is one, why wait?
+                return self.jump_or_wait();
+            }
+            if piece.frame.is_some() {
+                return self.take(next);
+            }
+            let after = next.saturating_add(1);
+            self.drop_before(after);
+            self.next = Some(after);
+        }
+        Next::Wait
     }
 
     /// No key frame is on its way.
@@ -158,11 +168,11 @@ impl Frames {
     }
 
     /// Looks for a key frame to begin with.
-    fn begin(&mut self) -> Next {
+    fn begin(&mut self) {
         let start = self.waiting.iter().find(|(_, piece)| piece.starts_key());
-        let Some(start) = start.map(|(seq, _)| *seq) else { return Next::Wait };
-        self.start_at(start);
-        self.next()
+        if let Some(start) = start.map(|(seq, _)| *seq) {
+            self.start_at(start);
+        }
     }
 
     fn start_at(&mut self, seq: u64) {
@@ -200,11 +210,6 @@ impl Frames {
 
     /// Takes the frame that starts at `next`, whose packet is there.
     fn take(&mut self, next: u64) -> Next {
-        if self.waiting.get(&next).is_some_and(|piece| piece.frame.is_none()) {
-            self.drop_before(next.saturating_add(1));
-            self.next = Some(next.saturating_add(1));
-            return self.next();
-        }
         let last = match self.extent(next) {
             Extent::Whole(last) => last,
             Extent::Broken => {
@@ -261,4 +266,60 @@ enum Extent {
     Partial,
     /// The packets that are there don't make a frame.
     Broken,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A piece of a frame of 1000 bytes.
+    fn packet(seq: u64, starts: bool) -> VideoPacket {
+        let mut payload = descriptor::write(starts, 0).to_vec();
+        payload.resize(1000, 0);
+        VideoPacket { seq, timestamp: 0, marker: false, payload: payload.into() }
+    }
+
+    #[test]
+    fn frames_that_never_end_take_no_more_than_there_is_room_for() {
+        let mut frames = Frames::default();
+        frames.push(packet(0, true));
+        assert_eq!(frames.next(), Next::Wait);
+        for seq in 1..9000 {
+            frames.push(packet(seq, false));
+            assert!(frames.waiting.len() <= MAX_PACKETS && frames.bytes <= MAX_BYTES);
+        }
+        assert_eq!(frames.next(), Next::Gap);
+        frames.give_up_gap();
+        assert!(frames.awaits_key_frame());
+        assert_eq!(frames.next(), Next::Wait);
+    }
+
+    #[test]
+    fn any_amount_of_padding_is_passed_over() {
+        let mut frames = Frames::default();
+        let mut whole = packet(0, true);
+        whole.marker = true;
+        frames.push(whole);
+        assert!(matches!(frames.next(), Next::Frame { key: true, .. }));
+        for seq in (1..4000).rev() {
+            let payload = Bytes::new();
+            frames.push(VideoPacket { seq, timestamp: 0, marker: false, payload });
+        }
+        assert_eq!((frames.next(), frames.waiting.len()), (Next::Wait, 0));
+    }
+
+    #[test]
+    fn packets_without_a_beginning_are_soon_forgotten() {
+        let mut frames = Frames::default();
+        for seq in 0..2000 {
+            frames.push(packet(seq * 2, false));
+            assert_eq!(frames.next(), Next::Wait);
+            assert!(frames.waiting.len() <= MAX_STRAYS);
+        }
+        // A step that is too large begins a new count, in either direction.
+        frames.push(packet(1 << 40, true));
+        assert_eq!((frames.waiting.len(), frames.next()), (1, Next::Wait));
+        frames.push(packet(5, true));
+        assert_eq!((frames.waiting.len(), frames.next()), (1, Next::Wait));
+    }
 }

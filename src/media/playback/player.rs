@@ -171,11 +171,15 @@ impl Player {
         let micros = count * 1_000_000 / u128::from(SAMPLE_RATE);
         self.heard += Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX));
         self.samples.clear();
-        audio.read(usize::try_from(count).unwrap_or(usize::MAX), &mut self.samples)?;
-        self.meter.measure(&self.samples);
+        // A step of time is short, whatever the speed.
+        let count = usize::try_from(count).unwrap_or_default();
+        audio.read(count, &mut self.samples)?;
         if aloud {
             sound.extend_from_slice(&self.samples);
         }
+        // Behind the end there is silence.
+        self.samples.resize(count, 0.0);
+        self.meter.measure(&self.samples);
         Ok(())
     }
 }

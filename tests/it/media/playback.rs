@@ -148,6 +148,19 @@ fn a_player_pauses_seeks_and_changes_its_speed() {
 }
 
 #[test]
+fn behind_the_end_of_the_sound_there_is_silence() {
+    let video = VideoFile::open(boxed(film().0)).unwrap();
+    let audio = AudioFile::open(boxed(wav(&tone(440.0, 48_000)))).unwrap();
+    let mut player = Player::new(Some(video), Some(audio));
+    let mut sound = Vec::new();
+    for _ in 0..25 {
+        player.advance(Duration::from_millis(100), &mut sound).unwrap();
+    }
+    assert_eq!(sound.len(), 48_000);
+    assert!(player.status().level.unwrap().dbfs() < -60.0, "{:?}", player.status());
+}
+
+#[test]
 fn files_are_known_by_how_they_begin() {
     assert_eq!(Kind::of(&film().0), Some(Kind::Video));
     assert_eq!(Kind::of(&uncompressed().0), Some(Kind::Video));
