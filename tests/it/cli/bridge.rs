@@ -108,6 +108,22 @@ fn a_bridge_is_served_managed_backed_up_and_restored() {
 }
 
 #[test]
+fn contexts_and_solutions_are_removed_in_their_order() {
+    let data = tempfile::tempdir().unwrap();
+    let made = done(&data, &["context", "add", "team"]);
+    let context = made[0]["contextId"].as_str().unwrap();
+    let solution = made[0]["solution"].as_str().unwrap();
+    let (code, _, errors) = run(&data, &["solution", "remove", solution]);
+    assert_eq!(code, 1, "it has a context: {errors}");
+    assert_eq!(done(&data, &["context", "remove", context])[0]["event"], "context_removed");
+    assert!(done(&data, &["context", "list"]).is_empty());
+    let (code, _, errors) = run(&data, &["context", "remove", context]);
+    assert_eq!(code, 1, "it is gone: {errors}");
+    assert_eq!(done(&data, &["solution", "remove", solution])[0]["event"], "solution_removed");
+    assert!(done(&data, &["solution", "list"]).is_empty());
+}
+
+#[test]
 fn files_that_are_no_backups_are_refused_and_nothing_is_lost() {
     let data = tempfile::tempdir().unwrap();
     done(&data, &["context", "add", "team"]);

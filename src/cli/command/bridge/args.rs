@@ -84,6 +84,11 @@ pub enum Solution {
         /// Its id
         id: String,
     },
+    /// Delete one that has no contexts any more
+    Remove {
+        /// Its id
+        id: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -106,6 +111,11 @@ pub enum Context {
     List,
     /// One of them
     Show {
+        /// Its id
+        id: String,
+    },
+    /// End all its rooms and delete it
+    Remove {
         /// Its id
         id: String,
     },

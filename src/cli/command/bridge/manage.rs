@@ -90,6 +90,10 @@ async fn solution(admin: &Admin, command: Solution, output: Output) -> anyhow::R
             let answer = admin.call("solution/getSolution", json!({"id": id})).await?;
             show(output, "solution", &answer["solution"], &["id", "name"]);
         }
+        Solution::Remove { id } => {
+            admin.call("solution/deleteSolution", json!({"id": id})).await?;
+            show(output, "solution_removed", &json!({"id": id}), &["id"]);
+        }
     }
     Ok(())
 }
@@ -155,6 +159,10 @@ async fn context(admin: &Admin, command: Context, output: Output) -> anyhow::Res
             let answer = admin.call("context/getContext", json!({"contextId": id})).await?;
             let fields = ["id", "name", "solution", "description", "policy"];
             show(output, "context", &answer["context"], &fields);
+        }
+        Context::Remove { id } => {
+            admin.call("context/deleteContext", json!({"contextId": id})).await?;
+            show(output, "context_removed", &json!({"id": id}), &["id"]);
         }
     }
     Ok(())
