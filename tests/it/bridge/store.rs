@@ -52,6 +52,50 @@ async fn everything_acknowledged_survives_a_crash() {
     again.bridge.shutdown().await;
 }
 
+/// Everything that makes up the tables of a store, in any order.
+fn schema(file: &Path) -> Vec<String> {
+    let store = rusqlite::Connection::open(file).unwrap();
+    let mut found: Vec<String> = ["table", "index"]
+        .iter()
+        .flat_map(|kind| {
+            let sql = "SELECT m.name || '.' || coalesce(c.name, '') FROM sqlite_schema AS m \
+                LEFT JOIN pragma_table_info(m.name) AS c WHERE m.type = ?1";
+            let mut query = store.prepare(sql).unwrap();
+            let rows = query.query_map([kind], |row| row.get(0)).unwrap();
+            rows.collect::<Result<Vec<String>, _>>().unwrap()
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[tokio::test]
+async fn a_store_of_the_first_version_is_brought_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let world = World::with(on_disk(dir.path())).await;
+    let mut alice = world.join("alice", 1).await;
+    let room = world.room(&mut alice, &["alice"]).await;
+    let (solution, http) = (world.solution, world.http);
+    world.bridge.shutdown().await;
+    let file = dir.path().join("bridge.db");
+    let newest = schema(&file);
+    let store = rusqlite::Connection::open(&file).unwrap();
+    let back = "DROP TABLE queued_event; DROP INDEX context_share_solution; \
+        DROP TABLE context_share; ALTER TABLE api_key DROP COLUMN public_key; \
+        PRAGMA user_version = 1;";
+    store.execute_batch(back).unwrap();
+    drop(store);
+    assert_ne!(schema(&file), newest);
+
+    let bridge = Bridge::start(on_disk(dir.path())).await.unwrap();
+    assert_eq!(schema(&file), newest);
+    let world =
+        World { bridge, http, authorization: String::new(), solution, context: String::new() };
+    let mut alice = world.login(&key(1)).await.unwrap();
+    assert!(alice.call("stream.streamRoomGet", json!({"id": room})).await.is_ok());
+    world.bridge.shutdown().await;
+}
+
 #[tokio::test]
 async fn a_restart_keeps_everything() {
     let dir = tempfile::tempdir().unwrap();
