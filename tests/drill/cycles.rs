@@ -1,5 +1,7 @@
 //! Somebody comes and goes, again and again: what does that leave behind?
 
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 use std::time::Instant;
@@ -8,6 +10,7 @@ use conclave::api::Call;
 use conclave::api::CallConfig;
 use conclave::api::DeviceSpec;
 use conclave::api::Person;
+use conclave::bridge::BridgeConfig;
 use tokio::runtime::Builder;
 use tokio::runtime::Runtime;
 use tokio::time::interval;
@@ -84,7 +87,11 @@ fn coming_and_going_leaves_nothing_behind() {
     let cycles = std::env::var("CYCLES").ok().map_or(FEW, |text| text.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let (bridge, clients) = (runtime(), runtime());
-    let world = bridge.block_on(World::stored_in(folder.path(), &["ana", "ben"]));
+    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let mut config = BridgeConfig::new(listen, folder.path().to_owned());
+    // Nobody comes and goes thirty times a second, so a bridge would soon have enough of it.
+    config.limits.calls_per_second = 0;
+    let world = bridge.block_on(World::provision(config, &["ana", "ben"]));
     clients.block_on(async {
         let ana = world.connect("ana").await.create_stream_api();
         let ben = world.connect("ben").await.create_stream_api();
