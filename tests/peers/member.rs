@@ -130,8 +130,19 @@ impl Member {
     /// A new connection in place of the one that Janus has closed.
     pub async fn publish_again(&mut self, hertz: f64) -> Talker {
         self.publisher.close().await;
-        let (publisher, sink, data) = publish(&mut self.seat, &PeerConfig::default()).await;
+        let (publisher, sink, data) = offer(&mut self.seat, &PeerConfig::default()).await;
         (self.publisher, self.data) = (publisher, data);
+        // Janus 1.1.2 now and then leaves a connection unanswered that it makes in place of
+        // another one. As in a call, the way out is to look for a path again.
+        let mut state = self.publisher.state();
+        let ended = |state: &PeerState| matches!(state, PeerState::Connected | PeerState::Failed);
+        let state = timeout(PATIENCE, state.wait_for(ended)).await.map(|state| *state.unwrap());
+        if state == Ok(PeerState::Failed) {
+            println!("Janus has not answered on the new connection: looking for a path again");
+            self.restart_ice().await;
+        }
+        until_state(self.publisher.state(), PeerState::Connected).await;
+        self.seat.published().await;
         Talker::start(sink, hertz)
     }
 
@@ -307,6 +318,13 @@ impl Member {
 }
 
 async fn publish(seat: &mut Seat, config: &PeerConfig) -> (Publisher, AudioSink, DataSink) {
+    let (publisher, sink, data) = offer(seat, config).await;
+    until_state(publisher.state(), PeerState::Connected).await;
+    seat.published().await;
+    (publisher, sink, data)
+}
+
+async fn offer(seat: &mut Seat, config: &PeerConfig) -> (Publisher, AudioSink, DataSink) {
     let publisher = Publisher::new(config).unwrap();
     let sink = publisher.add_audio_track().await.unwrap();
     let data = publisher.add_data_channel().await.unwrap();
@@ -315,8 +333,6 @@ async fn publish(seat: &mut Seat, config: &PeerConfig) -> (Publisher, AudioSink,
     let kinds: Vec<_> = tracks.iter().map(|track| track["type"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["audio", "data"], "{tracks:?}");
     publisher.set_answer(&answer).await.unwrap_or_else(|error| panic!("{error} in\n{answer}"));
-    until_state(publisher.state(), PeerState::Connected).await;
-    seat.published().await;
     (publisher, sink, data)
 }
 
