@@ -45,6 +45,8 @@ const HOMES: &[(&str, &str)] = &[
     ("tui_input::", "src/ui/"),
     ("webrtc::", "src/rtc/"),
     ("str0m::", "src/bridge/sfu/"),
+    ("vt100::", "src/media/terminal/"),
+    ("portable_pty::", "src/device/"),
     ("cpal::", "src/device/"),
     ("rodio::", "src/device/"),
     ("opusic_c::", "src/media/codec/"),

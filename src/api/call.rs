@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::device::AudioInput;
 use crate::device::DeviceSpec;
 use crate::device::video::VideoSpec;
+use crate::media::terminal;
 use crate::media::video::Picture;
 use crate::model::AudioLevels;
 use crate::model::CallStats;
@@ -40,6 +41,7 @@ use super::roster::Person;
 use super::roster::Roster;
 use super::stream_api;
 use super::stream_api::StreamApi;
+use super::terminal::Terminals;
 use super::video;
 use super::video::Wanted;
 
@@ -174,7 +176,9 @@ impl CallMessages {
     /// Dropping the future while it waits loses nothing.
     pub async fn next_message(&mut self) -> Option<CallMessage> {
         loop {
-            if let RemoteStreamEvent::Data { stream, data } = self.listener.next_event().await? {
+            if let RemoteStreamEvent::Data { stream, data } = self.listener.next_event().await?
+                && !terminal::is_ours(&data)
+            {
                 let user = self.room.publisher_of(stream).await;
                 return Some(CallMessage { user, stream, data });
             }
@@ -205,6 +209,7 @@ pub struct Call {
     looked_at: watch::Sender<Vec<Wanted>>,
     people: watch::Receiver<Vec<Person>>,
     status: watch::Receiver<CallStatus>,
+    terminals: Terminals,
     stop: CancellationToken,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -278,6 +283,8 @@ impl Call {
             looked_at_seen,
             stop.clone(),
         );
+        let data = handle.filter(|_| config.data);
+        let terminals = Terminals::follow(&api, &room, data, people.clone())?;
         let task = Mutex::new(Some(tokio::spawn(task.run())));
         let muted = AtomicBool::new(config.muted);
         let has_microphone = AtomicBool::new(has_microphone);
@@ -292,6 +299,7 @@ impl Call {
             looked_at,
             people,
             status,
+            terminals,
             stop,
             task,
         })
@@ -536,6 +544,12 @@ impl Call {
         Ok(CallMessages { listener: room.listeners.add(None, false), room })
     }
 
+    /// Terminals that are shared in the call; shares one.
+    #[must_use]
+    pub const fn terminals(&self) -> &Terminals {
+        &self.terminals
+    }
+
     /// Leaves the call: unpublishes, unsubscribes, closes the microphone, and completes what
     /// the loudspeaker was given. Other rooms of the same [`StreamApi`] are not touched.
     ///
@@ -547,6 +561,7 @@ impl Call {
     ///
     /// Call it again after dropping the future.
     pub async fn leave(&self) -> Result<(), ApiError> {
+        self.terminals.close().await;
         self.stop.cancel();
         let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(task) = task {

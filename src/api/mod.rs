@@ -1,6 +1,5 @@
 //! The public library: [`Connection`] for Contexts and users, [`StreamApi`] for Stream Rooms.
 #![doc = include_str!("../../docs/library.md")]
-
 mod anchors;
 mod audio;
 mod call;
@@ -30,6 +29,7 @@ mod roster;
 mod rpc;
 mod stream_api;
 mod subscribe;
+pub mod terminal;
 mod users;
 mod video;
 

@@ -97,6 +97,12 @@ impl UserDirectory {
         true
     }
 
+    /// The key that the bridge names for a user, as far as it was read.
+    pub(super) fn key(&self, context: &ContextId, user: &UserId) -> Option<String> {
+        let contexts = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);
+        contexts.get(context)?.keys.get(user).cloned()
+    }
+
     /// Notes keys that the bridge named.
     pub(super) fn learn(&self, context: &ContextId, users: Vec<(UserId, String)>) {
         let mut contexts = self.contexts.lock().unwrap_or_else(PoisonError::into_inner);

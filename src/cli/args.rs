@@ -10,6 +10,7 @@ use clap::Parser;
 use clap::Subcommand;
 use clap::ValueEnum;
 
+use crate::api::terminal::SharedCommand;
 use crate::cli::command::bridge::args::Bridge as BridgeCommand;
 use crate::media::recording::SoundFormat;
 use crate::ui::canvas::VideoBudget;
@@ -100,6 +101,9 @@ pub struct Headless {
     /// Without an interface: receive what others show, and print figures about it
     #[arg(long, requires = "headless")]
     pub video: bool,
+    /// Share a terminal from the beginning, as in 'terminal:"htop"'
+    #[arg(long, env = "CONCLAVE_SHARE", value_name = "WHAT")]
+    pub share: Option<SharedCommand>,
 }
 
 #[derive(Debug, Subcommand)]

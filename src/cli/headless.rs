@@ -23,12 +23,14 @@ use crate::model::CallTiming;
 use crate::model::EventKind;
 use crate::model::StreamRoomId;
 use crate::model::Timestamp;
+use crate::model::UserId;
 
 use super::exit::Exit;
 use super::exit::Failure;
 use super::gate::Answer;
 use super::gate::GateHandle;
 use super::gate::Notice;
+use super::headless_terminal::TerminalNews;
 use super::output::Output;
 use super::output::clean;
 use super::pictures::Pictures;
@@ -53,6 +55,8 @@ pub struct Headless {
     pub gate: Option<GateHandle>,
     /// Answers are typed.
     pub asks: bool,
+    /// A terminal is shared, whose control may be lent.
+    pub shares: bool,
     /// When joining began.
     pub joining_since: Timestamp,
     /// When to leave by itself.
@@ -74,8 +78,9 @@ impl Headless {
             Timing::new(self.call.timing(), self.joining_since, self.call.is_listen_only());
         let mut status = self.call.status();
         let mut ended = None;
-        let mut commands = Commands::new(self.asks);
+        let mut commands = Commands::new(self.asks || self.shares);
         let mut pictures = Pictures::new(&self.call, self.video);
+        let mut terminals = TerminalNews::new(self.call.terminals().views());
         loop {
             tokio::select! {
                 reason = &mut stop => {
@@ -101,16 +106,13 @@ impl Headless {
                         break;
                     };
                     if let Some(line) = describe(&event.kind, &self.room) {
-                        let text = line["text"].as_str().unwrap_or_default().to_owned();
-                        self.output.result(&line, || text);
+                        self.print(&line);
                     }
                 }
                 notice = next_notice(&mut self.gate) => self.announce(&notice),
-                answer = commands.next() => {
-                    if let (Some(answer), Some(gate)) = (answer, &self.gate) {
-                        // The gate ends only together with the connection, which is noticed above.
-                        let _ = gate.answers.send(answer).await;
-                    }
+                line = terminals.next() => self.print(&line),
+                typed = commands.next() => if let Some(typed) = typed {
+                    self.obey(typed).await;
                 }
             }
         }
@@ -121,6 +123,23 @@ impl Headless {
                 Err(Failure::new(Exit::RoomUnavailable, text).into())
             }
             None => Ok(()),
+        }
+    }
+
+    fn print(&self, line: &Value) {
+        self.output.result(line, || line["text"].as_str().unwrap_or_default().to_owned());
+    }
+
+    async fn obey(&self, typed: Typed) {
+        match typed {
+            Typed::Answer(answer) => {
+                if let Some(gate) = &self.gate {
+                    // The gate ends only together with the connection, which is noticed.
+                    let _ = gate.answers.send(answer).await;
+                }
+            }
+            Typed::Lend(user) => self.call.terminals().lend(user),
+            Typed::TakeBack => self.call.terminals().take_back(),
         }
     }
 
@@ -323,7 +342,14 @@ impl Timing {
     }
 }
 
-/// Lines that are typed: `admit 1`, `deny 1`.
+/// What was typed.
+enum Typed {
+    Answer(Answer),
+    Lend(Option<UserId>),
+    TakeBack,
+}
+
+/// Lines that are typed: `admit 1`, `deny 1`, `lend ben`, `take-back`.
 struct Commands {
     lines: Option<Lines<BufReader<Stdin>>>,
 }
@@ -334,7 +360,7 @@ impl Commands {
     }
 
     /// The next line, if it is an answer. Never ends, also when the input does.
-    async fn next(&mut self) -> Option<Answer> {
+    async fn next(&mut self) -> Option<Typed> {
         let Some(lines) = &mut self.lines else { return future::pending().await };
         let Ok(Some(line)) = lines.next_line().await else {
             self.lines = None;
@@ -344,8 +370,10 @@ impl Commands {
         let admit = match words.next()? {
             "admit" => true,
             "deny" => false,
+            "lend" => return Some(Typed::Lend(words.next().map(UserId::from))),
+            "take-back" => return Some(Typed::TakeBack),
             _ => return None,
         };
-        Some(Answer { id: words.next()?.parse().ok()?, admit })
+        Some(Typed::Answer(Answer { id: words.next()?.parse().ok()?, admit }))
     }
 }

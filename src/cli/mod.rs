@@ -11,6 +11,7 @@ mod export;
 mod failure;
 mod gate;
 mod headless;
+mod headless_terminal;
 mod link;
 mod logging;
 mod look;

@@ -112,6 +112,14 @@ pub enum DeviceError {
         /// What happened.
         reason: String,
     },
+    /// A command could not be started in a pseudo-terminal.
+    #[error("`{command}` could not be started in a terminal: {reason}; share another command")]
+    Command {
+        /// What was to be started.
+        command: String,
+        /// What the system said.
+        reason: String,
+    },
     /// A file could not be opened, read or written.
     #[error("the file {} could not be used: {source}; choose another path", path.display())]
     File {

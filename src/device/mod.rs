@@ -15,6 +15,7 @@ pub mod chime;
 pub mod error;
 mod file;
 pub mod list;
+pub mod pty;
 #[cfg(feature = "audio")]
 mod real;
 #[cfg(not(feature = "audio"))]
@@ -40,4 +41,6 @@ pub use list::list;
 pub use list::list_desktops;
 pub use list::list_video;
 pub use list::thumbnail;
+pub use pty::Pty;
+pub use pty::PtyEvent;
 pub use spec::DeviceSpec;

@@ -13,6 +13,7 @@ pub mod jitter;
 pub mod pipeline;
 pub mod playback;
 pub mod recording;
+pub mod terminal;
 pub mod video;
 
 pub use error::MediaError;

@@ -2,6 +2,7 @@
 
 use tui_input::InputRequest;
 
+use super::key::Key;
 use super::stage::LayoutChoice;
 use super::stage::TileId;
 
@@ -67,6 +68,8 @@ pub enum Action {
     Call(CallAction),
     /// Look at the stage in another way.
     Stage(StageAction),
+    /// Do something with a shared terminal.
+    Terminal(TerminalAction),
     /// Answer the dialog on top.
     Dialog(DialogAction),
     /// Use the command palette.
@@ -175,6 +178,29 @@ pub enum StageAction {
     ZoomOut,
     /// Look further to the right; go to another tile if the whole picture is in sight.
     Pan(isize),
+}
+
+/// Shared terminals.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TerminalAction {
+    /// Let the keys go to the terminal in front, or ask its owner for control.
+    Type,
+    /// Let the keys go to this program again.
+    StopTyping,
+    /// Type this into the terminal in front.
+    Key(Key),
+    /// Paste this into the terminal in front.
+    Paste(String),
+    /// Give control of the own terminal to whoever asks, or to the person of this name.
+    Lend(Option<String>),
+    /// Take control of the own terminal back, or give back that of another's.
+    TakeBack,
+    /// Show the next shared terminal; after the last one, everybody in the call.
+    Next,
+    /// Share this command.
+    Share(String),
+    /// Share no terminal any more.
+    Stop,
 }
 
 /// The dialog on top.

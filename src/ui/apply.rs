@@ -11,6 +11,8 @@ use super::event::RoomInfo;
 use super::event::Severity;
 use super::pane::events::Entry;
 use super::pane::events::Mark;
+use super::pane::terminal;
+use super::pane::terminal::TerminalsState;
 use super::state::CallState;
 use super::state::Link;
 use super::state::Phase;
@@ -70,6 +72,7 @@ pub fn apply(state: &mut State, event: Event) -> bool {
         Event::CallJoined { room, listen_only } => joined(state, room, listen_only),
         Event::CallLeft { room, fault } => left(state, &room, fault),
         Event::ParticipantsChanged(participants) => participants_changed(state, participants),
+        Event::TerminalsChanged(views) => terminal::changed(state, views),
         Event::Bridge(event) => return bridge(state, *event),
         Event::Failed(fault) => failed(state, &fault),
         Event::AdmissionRequested(request) => admission(state, &request),
@@ -151,6 +154,7 @@ fn left(state: &mut State, room: &StreamRoomId, fault: Option<Fault>) {
     state.rooms.note_presence(room, &state.me.user.clone(), false);
     state.levels.reset();
     state.stage.reset();
+    state.terminals = TerminalsState::default();
     state.refresh_people();
     if let Some(fault) = fault {
         failed(state, &fault);

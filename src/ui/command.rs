@@ -7,6 +7,7 @@ use super::action::CallAction;
 use super::action::Pane;
 use super::action::RoomsAction;
 use super::action::StageAction;
+use super::action::TerminalAction;
 use super::action::ViewAction;
 use super::stage::LayoutChoice;
 use super::state::State;
@@ -31,6 +32,8 @@ pub enum Argument {
     Theme,
     /// A pane.
     Pane,
+    /// A program with its arguments.
+    Program,
     /// A device; which ones there are is known once the devices were asked for.
     Device,
     /// A camera, or none; alone it switches.
@@ -50,6 +53,7 @@ impl Argument {
             Self::Room => "ROOM",
             Self::NewRoom | Self::Theme | Self::Person => "NAME",
             Self::Pane => "PANE",
+            Self::Program => "COMMAND",
             Self::Device => "DEVICE",
             Self::Camera => "[CAMERA]",
             Self::Share => "[WHAT]",
@@ -122,6 +126,12 @@ pub static COMMANDS: &[Command] = commands! {
     "hide-self" None "hide or show your own tile" |_| Some(Action::Stage(StageAction::ToggleSelf));
     "zoom-in" None "look at a picture more closely" |_| Some(Action::Stage(StageAction::Zoom(1)));
     "zoom-out" None "see the whole picture" |_| Some(Action::Stage(StageAction::ZoomOut));
+    "terminal" Program "share a command in a terminal of its own" |line| Some(Action::Terminal(TerminalAction::Share(line.to_owned())));
+    "end-terminal" None "share no terminal any more" |_| Some(Action::Terminal(TerminalAction::Stop));
+    "type" None "type into the shared terminal, or ask for control" |_| Some(Action::Terminal(TerminalAction::Type));
+    "lend" Person "give somebody control of your terminal" |name| Some(Action::Terminal(TerminalAction::Lend(Some(name.to_owned()))));
+    "take-back" None "take control of your terminal back" |_| Some(Action::Terminal(TerminalAction::TakeBack));
+    "next-terminal" None "show the next shared terminal, or everybody" |_| Some(Action::Terminal(TerminalAction::Next));
     "invite" None "show the invite" |_| Some(Action::View(ViewAction::Invite));
     "key" None "show your own key" |_| Some(Action::View(ViewAction::Identity));
     "compare" Person "compare somebody's key" |name| Some(Action::View(ViewAction::Compare(name.to_owned())));
@@ -249,7 +259,7 @@ fn split(line: &str) -> Option<(&'static Command, &str)> {
 
 fn options(argument: Argument, state: &State) -> Vec<String> {
     match argument {
-        Argument::None | Argument::NewRoom => Vec::new(),
+        Argument::None | Argument::NewRoom | Argument::Program => Vec::new(),
         Argument::Room => {
             let open = state.rooms.rows().iter().filter(|room| !room.closed);
             open.map(|room| room.name.as_str().to_owned()).collect()

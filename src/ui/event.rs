@@ -7,6 +7,7 @@ use super::effect::DeviceChoice;
 use super::stage::Share;
 use super::stage::TileContent;
 use super::stage::TileId;
+use crate::api::terminal::TerminalViews;
 use crate::model;
 use crate::model::AudioLevels;
 use crate::model::CallStats;
@@ -74,6 +75,8 @@ pub enum Event {
     ShareMenuListed(Vec<ShareOption>),
     /// What this user shares; `None` if nothing.
     OwnShareChanged(Option<String>),
+    /// All terminals that are shared in the call, as of now.
+    TerminalsChanged(TerminalViews),
     /// Sound levels of the call, up to ten times a second.
     LevelsMeasured(AudioLevels),
     /// Counters of the call, about once a second.

@@ -14,10 +14,13 @@ use super::action::PaletteAction;
 use super::action::Pane;
 use super::action::RoomsAction;
 use super::action::StageAction;
+use super::action::TerminalAction;
 use super::action::ViewAction;
 use super::command;
 use super::key::Key;
 use super::state::State;
+use crate::api::terminal::TerminalControl;
+use crate::api::terminal::TerminalView;
 
 /// Where a key works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +45,17 @@ pub enum Scope {
     Choice,
     /// A text to read.
     Reader,
+    /// While a shared terminal is on the stage.
+    Terminal,
+    /// While what is typed goes to it.
+    Typing,
     /// The command line.
     Palette,
 }
 
 impl Scope {
     /// All scopes in the order of the help.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Main,
         Self::Rooms,
         Self::Stage,
@@ -59,6 +66,8 @@ impl Scope {
         Self::Form,
         Self::Choice,
         Self::Reader,
+        Self::Terminal,
+        Self::Typing,
         Self::Always,
     ];
 
@@ -76,6 +85,8 @@ impl Scope {
             Self::Form => "A form",
             Self::Choice => "A list to choose from",
             Self::Reader => "A text to read",
+            Self::Terminal => "A shared terminal on the stage",
+            Self::Typing => "Typing into a shared terminal",
             Self::Palette => "Command line",
         }
     }
@@ -150,6 +161,11 @@ pub static BINDINGS: &[Binding] = bindings! {
     Stage [Key::char('0')] Action::Stage(StageAction::ZoomOut), "the whole picture", "", has_pictures;
     Stage [ESC] Action::Stage(StageAction::LeaveFull), "back to all panes", "back", is_full;
 
+    Terminal [Key::char('t')] Action::Terminal(TerminalAction::Type), "type into the terminal, or ask its owner for control", "type", always;
+    Terminal [Key::char('o')] Action::Terminal(TerminalAction::Lend(None)), "give control of your terminal to whoever asks for it", "lend", is_asked;
+    Terminal [Key::char('b')] Action::Terminal(TerminalAction::TakeBack), "take control of your terminal back; give another's back", "take back", is_lent;
+    Terminal [Key::char('w')] Action::Terminal(TerminalAction::Next), "the next shared terminal; after the last one, everybody in the call", "next", always;
+
     Main [Key::char('m')] Action::Call(CallAction::ToggleMute), "turn the microphone off or on", "mute", has_microphone;
     Main [Key::char('l')] Action::Call(CallAction::Leave), "leave the call", "leave", in_call;
     Main [Key::char('v')] Action::Call(CallAction::ToggleCamera), "turn the camera on or off", "camera", in_call;
@@ -211,6 +227,8 @@ pub static BINDINGS: &[Binding] = bindings! {
     Reader [PAGE_UP] Action::Dialog(DialogAction::Move(-10)), "a page up", "", always;
     Reader [ESC, ENTER, Key::char('q')] Action::Dialog(DialogAction::Close), "close", "close", always;
 
+    Typing [Key::ctrl(']'), Key::ctrl('5')] Action::Terminal(TerminalAction::StopTyping), "stop typing; every other key goes to the terminal", "stop typing", always;
+
     Always [Key::ctrl('l')] Action::Redraw, "draw the screen again", "", always;
     Always [Key::ctrl('z')] Action::Suspend, "back to the shell; `fg` resumes", "", always;
     Always [Key::ctrl('c')] Action::QuitNow, "quit at once", "", always;
@@ -249,6 +267,18 @@ fn is_full(state: &State) -> bool {
     state.stage.full
 }
 
+fn is_asked(state: &State) -> bool {
+    state.terminals.own().is_some_and(|own| own.watchers.iter().any(|watcher| watcher.asks))
+}
+
+fn is_lent(state: &State) -> bool {
+    let lent = |view: &TerminalView| matches!(view.control, TerminalControl::Other(_));
+    let borrowed =
+        |view: &TerminalView| view.stream.is_some() && view.control == TerminalControl::Me;
+    state.terminals.own().is_some_and(|own| lent(own))
+        || state.terminals.front().is_some_and(|view| borrowed(view))
+}
+
 fn has_people(state: &State) -> bool {
     state.people.rows().iter().any(|person| !person.own)
 }
@@ -265,6 +295,9 @@ pub fn scopes(state: &State) -> Vec<Scope> {
         scopes.push(Scope::Palette);
     } else if let Some(dialog) = state.dialogs.top() {
         scopes.push(dialog.scope());
+    } else if state.terminals.is_typing() {
+        // Even what works everywhere belongs to the program in the terminal.
+        return vec![Scope::Typing];
     } else {
         match state.focus {
             Pane::Rooms => scopes.push(Scope::Rooms),
@@ -273,6 +306,9 @@ pub fn scopes(state: &State) -> Vec<Scope> {
             Pane::Levels | Pane::Events => {}
         }
         scopes.push(Scope::Main);
+        if state.live_call().is_some() && !state.terminals.views().is_empty() {
+            scopes.push(Scope::Terminal);
+        }
     }
     scopes.push(Scope::Always);
     scopes
@@ -288,6 +324,9 @@ pub fn action(state: &State, key: Key) -> Option<Action> {
             return Some(binding.action.clone());
         }
     }
+    if scopes.contains(&Scope::Typing) {
+        return Some(Action::Terminal(TerminalAction::Key(key)));
+    }
     let scope = scopes.into_iter().find(|scope| scope.takes_text())?;
     let request = to_input_request(&TerminalEvent::Key(key.event()))?;
     Some(match scope {
@@ -299,6 +338,9 @@ pub fn action(state: &State, key: Key) -> Option<Action> {
 /// What pasted text means now.
 #[must_use]
 pub fn paste(state: &State, text: String) -> Option<Action> {
+    if scopes(state).contains(&Scope::Typing) {
+        return Some(Action::Terminal(TerminalAction::Paste(text)));
+    }
     match scopes(state).into_iter().find(|scope| scope.takes_text())? {
         Scope::Palette => Some(Action::Palette(PaletteAction::Paste(text))),
         _ => Some(Action::Dialog(DialogAction::Paste(text))),

@@ -35,6 +35,7 @@ use super::event::Severity;
 use super::key::Key;
 use super::keymap;
 use super::mouse;
+use super::pane::terminal as terminal_pane;
 use super::picture::CellPicture;
 use super::signal;
 use super::signal::Signals;
@@ -243,6 +244,9 @@ impl<B: Backend> Runtime<B> {
 
     /// Draws the state and begins to write the frame, if it differs from the last one.
     fn draw(&mut self) {
+        while let Some(effect) = terminal_pane::due(&mut self.state) {
+            self.backend.begin(effect);
+        }
         let state = &self.state;
         let now = Instant::now();
         let bytes = self.canvas.paint(state.size, now, |buf| draw(state, buf));

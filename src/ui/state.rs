@@ -18,6 +18,7 @@ use super::pane::events::EventsState;
 use super::pane::levels::LevelsState;
 use super::pane::people::PeopleState;
 use super::pane::rooms::RoomsState;
+use super::pane::terminal::TerminalsState;
 use super::stage::StageState;
 use super::text::SafeText;
 use super::theme::Theme;
@@ -150,6 +151,8 @@ pub struct State {
     pub levels: LevelsState,
     /// Who came and went.
     pub events: EventsState,
+    /// Terminals that are shared in the call.
+    pub terminals: TerminalsState,
     /// Open dialogs, the top one last.
     pub dialogs: Dialogs,
     /// The command line, while it is open.
@@ -180,6 +183,7 @@ impl State {
             stage: StageState::default(),
             levels: LevelsState::default(),
             events: EventsState::default(),
+            terminals: TerminalsState::default(),
             dialogs: Dialogs::default(),
             palette: None,
             toasts: Toasts::default(),

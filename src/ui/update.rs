@@ -25,6 +25,7 @@ use super::event::Trust;
 use super::layout::Layout;
 use super::pane::people::PersonRow;
 use super::pane::rooms::RoomRow;
+use super::pane::terminal;
 use super::stage::update as stage;
 use super::state::CallState;
 use super::state::Phase;
@@ -55,6 +56,7 @@ pub fn update(state: &mut State, action: Action) -> Option<Effect> {
             stage::update(state, action);
             None
         }
+        Action::Terminal(action) => terminal::update(state, action),
         Action::Dialog(action) => dialog(state, action),
         Action::Palette(action) => return palette(state, action),
     };
@@ -224,6 +226,9 @@ fn move_in_pane(state: &mut State, by: isize) {
         Pane::Rooms => state.rooms.move_cursor(by),
         Pane::People => state.people.move_cursor(by),
         Pane::Events => state.events.scroll(by),
+        Pane::Stage if state.terminals.front().is_some() => {
+            state.terminals.scroll(by.saturating_neg());
+        }
         Pane::Stage => stage::move_down(state, by),
         Pane::Levels => {}
     }

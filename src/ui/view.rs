@@ -18,6 +18,7 @@ use super::pane::levels::LevelsPane;
 use super::pane::people::PeoplePane;
 use super::pane::rooms::RoomsPane;
 use super::pane::stage::StagePane;
+use super::pane::terminal;
 use super::state::Link;
 use super::state::Phase;
 use super::state::State;
@@ -48,6 +49,9 @@ pub fn draw(state: &State, buf: &mut Buffer) -> Option<Position> {
     status(state, layout.status, buf);
     let dialog = state.dialogs.top();
     let mut cursor = dialog.and_then(|top| top.render(layout.body, buf, state.theme()));
+    if dialog.is_none() {
+        cursor = terminal::cursor(state);
+    }
     // Messages leave the newest event in sight, and of a dialog as much as they can.
     let above = u16::from(dialog.is_none());
     let corner = Rect { height: layout.body.height - above, ..layout.body };

@@ -48,6 +48,7 @@ pub async fn run(global: &Global, sound: &Sound, screen: &Screen) -> anyhow::Res
         gate: None,
         choice,
         muted: sound.muted,
+        share: None,
     };
     let shown = tui::show(&session, screen, start).await;
     // The bridge goes last, or nobody could say goodbye to it.

@@ -11,6 +11,7 @@ use crate::cli::args::Screen;
 use crate::cli::args::Sound;
 use crate::cli::clock;
 use crate::cli::command::join::join_call;
+use crate::cli::command::join::share;
 use crate::cli::devices::Choice;
 use crate::cli::exit::Exit;
 use crate::cli::exit::Failure;
@@ -67,6 +68,7 @@ pub async fn run(
             gate: Some(gate),
             choice,
             muted: sound.muted,
+            share: host.headless.share.clone(),
         };
         let shown = tui::show(&session, screen, start).await;
         session.close().await;
@@ -84,6 +86,7 @@ pub async fn run(
         return Ok(());
     };
     let call = call?;
+    share(&call, &host.headless, output).await?;
     let headless = Headless {
         output,
         call,
@@ -92,6 +95,7 @@ pub async fn run(
         room: room.stream_room_id,
         gate: Some(gate),
         asks: host.admit == Admit::Ask,
+        shares: host.headless.share.is_some(),
         duration: host.headless.duration,
         video: host.headless.video,
     };

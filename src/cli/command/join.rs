@@ -115,6 +115,7 @@ async fn meet(
             gate: None,
             choice,
             muted: sound.muted,
+            share: headless.share.clone(),
         };
         return tui::show(session, screen, start).await;
     }
@@ -122,14 +123,17 @@ async fn meet(
     let joining_since = clock::now();
     let joining = join_call(session, &room, &choice, sound.muted, output);
     let Some(call) = stop.unless_signalled(joining).await else { return Ok(()) };
+    let call = call?;
+    share(&call, headless, output).await?;
     let headless = Headless {
         output,
-        call: call?,
+        call,
         joining_since,
         events,
         room: room.stream_room_id,
         gate: None,
         asks: false,
+        shares: headless.share.is_some(),
         duration: headless.duration,
         video: headless.video,
     };
@@ -163,6 +167,19 @@ pub async fn join_call(
         Output::note(&format!("conclave: {notice}"));
     }
     Ok(call)
+}
+
+/// Shares the terminal that was asked for, if any, and says so.
+pub async fn share(call: &Call, headless: &args::Headless, output: Output) -> anyhow::Result<()> {
+    let Some(command) = &headless.share else { return Ok(()) };
+    if let Err(error) = call.terminals().share(command.clone()).await {
+        // The terminal is what the user has to know about.
+        let _ = call.leave().await;
+        return Err(error.into());
+    }
+    let line = json!({"event": "sharing", "what": command.to_string()});
+    output.result(&line, || format!("sharing {command}"));
+    Ok(())
 }
 
 /// Joins the call of a room with the devices chosen.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::api::terminal::SharedCommand;
 use crate::cli::args::Admit;
 use crate::cli::args::Global;
 use crate::cli::args::Screen;
@@ -49,6 +50,8 @@ pub struct Start {
     pub choice: Choice,
     /// Join muted.
     pub muted: bool,
+    /// A terminal to share from the beginning.
+    pub share: Option<SharedCommand>,
 }
 
 /// Opens the interface on the bridge of last time.
@@ -62,7 +65,14 @@ pub async fn run(
     let choice = Choice::new(sound, &profile.settings)?;
     let session = Session::resume(profile).await?;
     let gate = host::open_gate(&session, Admit::Ask).await?;
-    let start = Start { room: None, invite: None, gate: Some(gate), choice, muted: sound.muted };
+    let start = Start {
+        room: None,
+        invite: None,
+        gate: Some(gate),
+        choice,
+        muted: sound.muted,
+        share: None,
+    };
     let shown = show(&session, screen, start).await;
     session.close().await;
     shown
@@ -107,6 +117,7 @@ pub async fn show(session: &Session, screen: &Screen, start: Start) -> anyhow::R
             surroundings: Arc::new(Here::new(session.keys.clone(), chimes, &start.choice.speaker)),
             speaker: start.choice.speaker,
             muted: start.muted,
+            share: start.share,
             events,
             decisions,
         },

@@ -19,28 +19,35 @@ use crate::api::CallStatus;
 use crate::api::DeviceSpec;
 use crate::api::Person;
 use crate::api::StreamApi;
+use crate::api::terminal::SharedCommand;
+use crate::api::terminal::TerminalViews;
 use crate::model::AudioLevels;
 use crate::model::CallStats;
 use crate::model::StreamRoomId;
 use crate::ui::effect::DeviceChoice;
+use crate::ui::effect::TerminalOrder;
 use crate::ui::event::Event;
 use crate::ui::event::Fault;
 use crate::ui::event::Severity;
 
 use super::convert;
 
-/// Orders from the interface to the call; a user does not give more while one is carried
-/// out. When full, the newest is refused and the user told.
-pub(super) const ORDERS: usize = 16;
+/// Orders from the interface to the call; a user does not give or type more while one is
+/// carried out. When full, the newest is refused and the user told.
+pub(super) const ORDERS: usize = 64;
 
 /// Levels are passed on no more often than this: eyes do not see more.
 const LEVELS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The same for shared terminals, which are drawn no more often.
+const TERMINALS_INTERVAL: Duration = Duration::from_millis(30);
 
 /// What the user wants of the call.
 #[derive(Debug)]
 pub(super) enum Order {
     SetMuted(bool),
     SetDevices(DeviceChoice),
+    Terminal(TerminalOrder),
 }
 
 /// The other end of a call's task.
@@ -61,13 +68,13 @@ impl CallHandle {
     pub(super) fn join(
         streams: StreamApi,
         config: CallConfig,
-        choice: DeviceChoice,
+        (choice, share): (DeviceChoice, Option<SharedCommand>),
         events: mpsc::Sender<Event>,
         previous: Option<Self>,
     ) -> Self {
         let (sender, orders) = mpsc::channel(ORDERS);
         let room = config.room.clone();
-        let task = CallTask { streams, config, choice, events, orders };
+        let task = CallTask { streams, config, choice, share, events, orders };
         let task = tokio::spawn(async move {
             if let Some(previous) = previous {
                 previous.ended().await;
@@ -99,6 +106,7 @@ struct CallTask {
     streams: StreamApi,
     config: CallConfig,
     choice: DeviceChoice,
+    share: Option<SharedCommand>,
     events: mpsc::Sender<Event>,
     orders: mpsc::Receiver<Order>,
 }
@@ -110,6 +118,7 @@ struct News {
     stats: watch::Receiver<CallStats>,
     status: watch::Receiver<CallStatus>,
     devices: watch::Receiver<Option<String>>,
+    terminals: watch::Receiver<TerminalViews>,
 }
 
 impl CallTask {
@@ -143,7 +152,7 @@ impl CallTask {
                 call = &mut joining => break Arc::new(call?),
                 order = self.orders.recv() => match order {
                     Some(Order::SetMuted(wanted)) => muted = wanted,
-                    Some(Order::SetDevices(_)) => {}
+                    Some(Order::SetDevices(_) | Order::Terminal(_)) => {}
                     None => {
                         // A join that is under way can't be taken back half done.
                         joining.await?.leave().await?;
@@ -158,6 +167,10 @@ impl CallTask {
         let limits = call.limits();
         let listen_only = self.config.microphone.is_none() || limits.microphone.is_some();
         self.tell(Event::CallJoined { room, listen_only }).await;
+        if let Some(command) = self.share.take() {
+            let order = TerminalOrder::Share(command.command().to_owned());
+            self.carry_out_terminal(&call, order).await;
+        }
         let why = [("You only listen", &limits.microphone), ("You hear nothing", &limits.speaker)];
         for (what, reason) in why {
             if let Some(reason) = reason {
@@ -175,10 +188,11 @@ impl CallTask {
             Err(error) => return Some(convert::fault("The call was lost".to_owned(), &error)),
         };
         self.tell_people(call, &mut news).await;
-        let mut levels_at = Instant::now();
+        let (mut levels_at, mut terminals_at) = (Instant::now(), Instant::now());
         loop {
             tokio::select! {
                 order = self.orders.recv() => match order {
+                    Some(Order::Terminal(order)) => self.carry_out_terminal(call, order).await,
                     Some(order) => {
                         self.carry_out(call, order).await;
                         self.tell_people(call, &mut news).await;
@@ -197,6 +211,11 @@ impl CallTask {
                     if let Some(text) = fault {
                         self.tell(Event::Noticed { severity: Severity::Bad, text }).await;
                     }
+                }
+                Ok(()) = changed_after(&mut news.terminals, terminals_at) => {
+                    terminals_at = Instant::now() + TERMINALS_INTERVAL;
+                    let views = news.terminals.borrow_and_update().clone();
+                    self.tell(Event::TerminalsChanged(views)).await;
                 }
                 Ok(()) = news.stats.changed() => {
                     let stats = news.stats.borrow_and_update().clone();
@@ -219,6 +238,8 @@ impl CallTask {
                     self.tell(Event::Failed(convert::fault(what, &error))).await;
                 }
             }
+            // Carried out by itself.
+            Order::Terminal(_) => {}
             Order::SetDevices(choice) => {
                 if choice.microphone != self.choice.microphone {
                     let result = match parse(&choice.microphone) {
@@ -238,6 +259,26 @@ impl CallTask {
                 }
                 self.tell(Event::DevicesChanged(self.choice.clone())).await;
             }
+        }
+    }
+
+    async fn carry_out_terminal(&self, call: &Call, order: TerminalOrder) {
+        let terminals = call.terminals();
+        match order {
+            TerminalOrder::Share(command) => {
+                if let Err(error) = terminals.share(SharedCommand::new(&command)).await {
+                    let what = "The terminal could not be shared".to_owned();
+                    self.tell(Event::Failed(convert::fault(what, &error))).await;
+                }
+            }
+            TerminalOrder::Stop => terminals.stop(),
+            TerminalOrder::Keys(stream, keys) => terminals.keys(stream, keys),
+            TerminalOrder::Ask(stream) => terminals.ask(stream),
+            TerminalOrder::Release(stream) => terminals.release(stream),
+            TerminalOrder::Lend(user) => terminals.lend(user),
+            TerminalOrder::TakeBack => terminals.take_back(),
+            TerminalOrder::Room(stream, room) => terminals.set_room(stream, room),
+            TerminalOrder::Lines(stream, from, count) => terminals.want_lines(stream, from, count),
         }
     }
 
@@ -291,6 +332,7 @@ impl News {
             stats: call.stats()?,
             status: call.status(),
             devices: call.device_fault(),
+            terminals: call.terminals().views(),
         })
     }
 }

@@ -19,6 +19,7 @@ use crate::api::StreamEventType;
 use crate::api::VideoSpec;
 use crate::api::context_query;
 use crate::api::stream_queries;
+use crate::api::terminal::SharedCommand;
 use crate::model;
 use crate::model::ContextId;
 use crate::model::EventKind;
@@ -33,6 +34,7 @@ use crate::ui::effect::AdmissionDecision;
 use crate::ui::effect::DeviceChoice;
 use crate::ui::effect::Effect;
 use crate::ui::effect::Members;
+use crate::ui::effect::TerminalOrder;
 use crate::ui::event::AdmissionId;
 use crate::ui::event::ContextUser;
 use crate::ui::event::DeviceMenu;
@@ -111,6 +113,8 @@ pub struct SessionConfig {
     pub screen: Option<VideoSpec>,
     /// Begin calls muted.
     pub muted: bool,
+    /// A terminal to share in the first call that is joined.
+    pub share: Option<SharedCommand>,
     /// Keys and devices.
     pub surroundings: Arc<dyn Surroundings>,
     /// Facts made elsewhere: requests for admission, invites, notices.
@@ -153,6 +157,8 @@ pub struct SessionBackend {
     devices: DeviceChoice,
     muted: bool,
     decisions: mpsc::Sender<AdmissionDecision>,
+    /// To be shared in the first call.
+    share: Option<SharedCommand>,
     made: mpsc::Receiver<Event>,
     made_elsewhere: mpsc::Receiver<Event>,
     bridge: EventQueue,
@@ -183,6 +189,7 @@ impl SessionBackend {
             devices,
             muted: config.muted,
             decisions: config.decisions,
+            share: config.share,
             made,
             made_elsewhere: config.events,
             call: None,
@@ -230,8 +237,8 @@ impl SessionBackend {
             .with_muted(self.muted);
         let streams = self.shared.streams.clone();
         let (choice, events) = (self.devices.clone(), self.shared.events.clone());
-        let previous = self.call.take();
-        self.call = Some(CallHandle::join(streams, config, choice, events, previous));
+        let (previous, share) = (self.call.take(), self.share.take());
+        self.call = Some(CallHandle::join(streams, config, (choice, share), events, previous));
     }
 
     fn order(&mut self, order: Order) {
@@ -310,6 +317,7 @@ impl Backend for SessionBackend {
                 self.devices = choice.clone();
                 self.order(Order::SetDevices(choice));
             }
+            Effect::Terminal(order) => self.order(Order::Terminal(order)),
             Effect::ListDevices => self.spawn(async move {
                 let surroundings = Arc::clone(&shared.surroundings);
                 let listing = tokio::task::spawn_blocking(move || surroundings.devices());
@@ -327,9 +335,14 @@ impl Backend for SessionBackend {
             Effect::SetCamera(_) => {
                 self.refuse("The camera stays off", "calls do not carry pictures yet");
             }
-            Effect::SetShare(_) => {
-                self.refuse("Nothing is shared", "calls do not carry pictures yet");
-            }
+            Effect::SetShare(None) => self.order(Order::Terminal(TerminalOrder::Stop)),
+            Effect::SetShare(Some(what)) => match what.parse::<SharedCommand>() {
+                Ok(command) => {
+                    let command = command.command().to_owned();
+                    self.order(Order::Terminal(TerminalOrder::Share(command)));
+                }
+                Err(_) => self.refuse("Nothing is shared", "calls do not carry pictures yet"),
+            },
             Effect::VerifyKey { user, fingerprint } => {
                 self.spawn(async move { shared.verify(&user, &fingerprint).await });
             }

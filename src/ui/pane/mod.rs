@@ -5,3 +5,4 @@ pub mod levels;
 pub mod people;
 pub mod rooms;
 pub mod stage;
+pub mod terminal;

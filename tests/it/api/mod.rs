@@ -9,6 +9,7 @@ mod reconnect;
 mod recording;
 mod room;
 mod stand_in;
+mod terminal;
 mod transcript;
 mod video;
 mod world;

@@ -11,6 +11,7 @@ mod real;
 mod recording;
 mod stranger;
 mod support;
+mod terminal;
 mod video;
 mod vp8;
 mod wav;

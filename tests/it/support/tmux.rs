@@ -59,6 +59,26 @@ impl Terminal {
         String::from_utf8_lossy(&self.tmux(&["capture-pane", "-p"]).stdout).into_owned()
     }
 
+    /// What is on the screen, with the sequences that colour it.
+    pub fn styled_screen(&self) -> String {
+        String::from_utf8_lossy(&self.tmux(&["capture-pane", "-p", "-e"]).stdout).into_owned()
+    }
+
+    /// Columns and rows.
+    pub fn size(&self) -> (u16, u16) {
+        let output = self.tmux(&["display-message", "-p", "#{pane_width} #{pane_height}"]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let (columns, rows) = text.trim().split_once(' ').unwrap();
+        (columns.parse().unwrap(), rows.parse().unwrap())
+    }
+
+    /// Changes the size, as somebody does who drags a corner of the window.
+    pub fn resize(&self, columns: u16, rows: u16) {
+        let (columns, rows) = (columns.to_string(), rows.to_string());
+        let resized = self.tmux(&["resize-window", "-x", &columns, "-y", &rows]);
+        assert!(resized.status.success());
+    }
+
     /// Waits until the screen shows `text`, and returns the screen.
     pub fn see(&self, text: &str) -> String {
         self.see_where(text, |screen| screen.contains(text))

@@ -12,6 +12,7 @@ use crate::ui::action::CallAction;
 use crate::ui::action::RoomsAction;
 use crate::ui::action::StageAction;
 use crate::ui::keymap;
+use crate::ui::pane::terminal::TerminalPane;
 use crate::ui::stage::LayoutChoice;
 use crate::ui::stage::Part;
 use crate::ui::stage::Scene;
@@ -45,7 +46,10 @@ impl Widget for StagePane<'_> {
         let frame = Frame { title: &title, note: &note, focused: self.focused, theme };
         let inner = frame.render(area, buf);
         match self.state.call.as_ref() {
-            Some(call) if call.phase == Phase::Live => self.call(inner, buf),
+            Some(call) if call.phase == Phase::Live => match self.state.terminals.front() {
+                Some(view) => TerminalPane { state: self.state, view }.render(inner, buf),
+                None => self.call(inner, buf),
+            },
             Some(call) => {
                 let doing = if call.phase == Phase::Joining { "Joining" } else { "Leaving" };
                 self.centred(inner, buf, &[(Role::Strong, format!("{doing} {}", call.name))]);
