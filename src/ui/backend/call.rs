@@ -3,6 +3,8 @@
 //! It ends, leaving the call, as soon as nobody can send it orders any more. A task that
 //! takes over from another one waits until that one has left.
 
+use std::collections::BTreeSet;
+use std::future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,15 +21,21 @@ use crate::api::CallStatus;
 use crate::api::DeviceSpec;
 use crate::api::Person;
 use crate::api::StreamApi;
+use crate::api::VideoSpec;
 use crate::model::AudioLevels;
 use crate::model::CallStats;
 use crate::model::StreamRoomId;
+use crate::model::UserId;
+use crate::model::VideoContent;
 use crate::ui::effect::DeviceChoice;
 use crate::ui::event::Event;
 use crate::ui::event::Fault;
 use crate::ui::event::Severity;
+use crate::ui::stage::Gallery;
+use crate::ui::stage::Window;
 
 use super::convert;
+use super::pictures::Pictures;
 
 /// Orders from the interface to the call; a user does not give more while one is carried
 /// out. When full, the newest is refused and the user told.
@@ -39,8 +47,17 @@ const LEVELS_INTERVAL: Duration = Duration::from_millis(100);
 /// What the user wants of the call.
 #[derive(Debug)]
 pub(super) enum Order {
-    SetMuted(bool),
-    SetDevices(DeviceChoice),
+    Muted(bool),
+    Devices(DeviceChoice),
+    Camera(Option<String>),
+    Share(Option<String>),
+}
+
+/// Where pictures go, and which ones are looked at.
+#[derive(Clone, Debug)]
+pub(super) struct Sight {
+    pub(super) gallery: Gallery,
+    pub(super) windows: watch::Receiver<Vec<Window>>,
 }
 
 /// The other end of a call's task.
@@ -63,11 +80,16 @@ impl CallHandle {
         config: CallConfig,
         choice: DeviceChoice,
         events: mpsc::Sender<Event>,
+        sight: Sight,
         previous: Option<Self>,
     ) -> Self {
         let (sender, orders) = mpsc::channel(ORDERS);
         let room = config.room.clone();
-        let task = CallTask { streams, config, choice, events, orders };
+        let pictures = Pictures::new(sight.gallery);
+        let (camera, share) = (name(config.camera.as_ref()), name(config.screen.as_ref()));
+        let windows = sight.windows;
+        let task =
+            CallTask { streams, config, choice, camera, share, events, orders, windows, pictures };
         let task = tokio::spawn(async move {
             if let Some(previous) = previous {
                 previous.ended().await;
@@ -99,8 +121,14 @@ struct CallTask {
     streams: StreamApi,
     config: CallConfig,
     choice: DeviceChoice,
+    /// The camera whose picture is sent.
+    camera: Option<String>,
+    /// What is shared.
+    share: Option<String>,
     events: mpsc::Sender<Event>,
     orders: mpsc::Receiver<Order>,
+    windows: watch::Receiver<Vec<Window>>,
+    pictures: Pictures,
 }
 
 /// What a joined call tells.
@@ -110,6 +138,8 @@ struct News {
     stats: watch::Receiver<CallStats>,
     status: watch::Receiver<CallStatus>,
     devices: watch::Receiver<Option<String>>,
+    /// Whose pictures cannot be decrypted, as told last.
+    unreadable: BTreeSet<UserId>,
 }
 
 impl CallTask {
@@ -142,8 +172,8 @@ impl CallTask {
             tokio::select! {
                 call = &mut joining => break Arc::new(call?),
                 order = self.orders.recv() => match order {
-                    Some(Order::SetMuted(wanted)) => muted = wanted,
-                    Some(Order::SetDevices(_)) => {}
+                    Some(Order::Muted(wanted)) => muted = wanted,
+                    Some(Order::Devices(_) | Order::Camera(_) | Order::Share(_)) => {}
                     None => {
                         // A join that is under way can't be taken back half done.
                         joining.await?.leave().await?;
@@ -165,6 +195,19 @@ impl CallTask {
                 self.tell(Event::Noticed { severity: Severity::Warn, text }).await;
             }
         }
+        for (what, slot, reason) in [
+            ("You are not seen", &mut self.camera, &limits.camera),
+            ("Nothing is shared", &mut self.share, &limits.screen),
+        ] {
+            if let Some(reason) = reason {
+                *slot = None;
+                let text = format!("{what}: {reason}");
+                let notice = Event::Noticed { severity: Severity::Warn, text };
+                let _ = self.events.send(notice).await;
+            }
+        }
+        self.tell(Event::CameraChanged(self.camera.clone())).await;
+        self.tell(Event::OwnShareChanged(self.share.clone())).await;
         Ok(Some(call))
     }
 
@@ -174,6 +217,7 @@ impl CallTask {
             Ok(news) => news,
             Err(error) => return Some(convert::fault("The call was lost".to_owned(), &error)),
         };
+        let mut fault = call.video_fault(VideoContent::Camera).await;
         self.tell_people(call, &mut news).await;
         let mut levels_at = Instant::now();
         loop {
@@ -181,6 +225,7 @@ impl CallTask {
                 order = self.orders.recv() => match order {
                     Some(order) => {
                         self.carry_out(call, order).await;
+                        fault = call.video_fault(VideoContent::Camera).await;
                         self.tell_people(call, &mut news).await;
                     }
                     None => return None,
@@ -191,6 +236,11 @@ impl CallTask {
                         return Some(fault);
                     }
                 }
+                Ok(()) = self.windows.changed() => self.look(call).await,
+                why = first_fault(&mut fault) => {
+                    fault = None;
+                    self.lose_camera(call, why).await;
+                }
                 Ok(()) = news.people.changed() => self.tell_people(call, &mut news).await,
                 Ok(()) = news.devices.changed() => {
                     let fault = news.devices.borrow_and_update().clone();
@@ -200,6 +250,9 @@ impl CallTask {
                 }
                 Ok(()) = news.stats.changed() => {
                     let stats = news.stats.borrow_and_update().clone();
+                    if news.unreadable != convert::unreadable(&stats) {
+                        self.tell_people(call, &mut news).await;
+                    }
                     self.pass(Event::StatsMeasured(stats));
                 }
                 Ok(()) = changed_after(&mut news.levels, levels_at) => {
@@ -213,13 +266,13 @@ impl CallTask {
 
     async fn carry_out(&mut self, call: &Call, order: Order) {
         match order {
-            Order::SetMuted(muted) => {
+            Order::Muted(muted) => {
                 if let Err(error) = call.set_muted(muted).await {
                     let what = "The microphone could not be switched".to_owned();
                     self.tell(Event::Failed(convert::fault(what, &error))).await;
                 }
             }
-            Order::SetDevices(choice) => {
+            Order::Devices(choice) => {
                 if choice.microphone != self.choice.microphone {
                     let result = match parse(&choice.microphone) {
                         Ok(device) => call.set_microphone(device).await,
@@ -236,9 +289,60 @@ impl CallTask {
                     let slot = result.map(|()| self.choice.speaker = choice.speaker);
                     self.tell_device("speaker", slot).await;
                 }
+                if choice.camera != self.choice.camera {
+                    self.choice.camera.clone_from(&choice.camera);
+                    if self.camera.is_some() {
+                        self.set_camera(call, Some(choice.camera)).await;
+                    }
+                }
                 self.tell(Event::DevicesChanged(self.choice.clone())).await;
             }
+            Order::Camera(camera) => self.set_camera(call, camera).await,
+            Order::Share(share) => {
+                let result = match share.as_deref().map(video).transpose() {
+                    Ok(spec) => call.set_screen(spec).await,
+                    Err(error) => Err(error),
+                };
+                match result {
+                    Ok(()) => self.share = share,
+                    Err(error) => {
+                        let fault = convert::fault("Nothing new is shared".to_owned(), &error);
+                        self.tell(Event::Failed(fault)).await;
+                    }
+                }
+                self.tell(Event::OwnShareChanged(self.share.clone())).await;
+            }
         }
+    }
+
+    async fn set_camera(&mut self, call: &Call, camera: Option<String>) {
+        let result = match camera.as_deref().map(video).transpose() {
+            Ok(spec) => call.set_camera(spec).await,
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(()) => self.camera = camera,
+            Err(error) => {
+                let fault = convert::fault("The camera could not be switched".to_owned(), &error);
+                self.tell(Event::Failed(fault)).await;
+            }
+        }
+        self.pictures.switched();
+        self.tell(Event::CameraChanged(self.camera.clone())).await;
+    }
+
+    /// The camera gives no more pictures: it is off, whatever the reason.
+    async fn lose_camera(&mut self, call: &Call, reason: String) {
+        let text = format!("The camera is off: {reason}");
+        self.tell(Event::Noticed { severity: Severity::Bad, text }).await;
+        self.set_camera(call, None).await;
+        self.look(call).await;
+    }
+
+    /// Asks for the pictures that are in sight.
+    async fn look(&mut self, call: &Call) {
+        let windows = self.windows.borrow_and_update().clone();
+        self.pictures.look_at(call, &windows).await;
     }
 
     async fn tell_device(&self, which: &str, result: Result<(), ApiError>) {
@@ -248,11 +352,19 @@ impl CallTask {
         }
     }
 
-    async fn tell_people(&self, call: &Call, news: &mut News) {
+    async fn tell_people(&mut self, call: &Call, news: &mut News) {
         let people = news.people.borrow_and_update().clone();
         let levels = news.levels.borrow().clone();
-        let participants = convert::participants(&people, &levels, call.is_muted());
+        news.unreadable = convert::unreadable(&news.stats.borrow());
+        let mut participants = convert::participants(&people, &levels, call.is_muted());
+        for participant in &mut participants {
+            participant.unreadable = news.unreadable.contains(&participant.user);
+        }
         self.tell(Event::ParticipantsChanged(participants)).await;
+        if let Some(shares) = self.pictures.set_people(&people, self.camera.is_some()) {
+            self.tell(Event::SharesChanged(shares)).await;
+            self.look(call).await;
+        }
     }
 
     /// Tells how the call is doing; the reason if it is over.
@@ -291,6 +403,7 @@ impl News {
             stats: call.stats()?,
             status: call.status(),
             devices: call.device_fault(),
+            unreadable: BTreeSet::new(),
         })
     }
 }
@@ -302,6 +415,26 @@ async fn changed_after<T>(
 ) -> Result<(), watch::error::RecvError> {
     time::sleep_until(instant).await;
     receiver.changed().await
+}
+
+/// Waits until a camera gives up, and says why; for ever if there is none.
+async fn first_fault(fault: &mut Option<watch::Receiver<Option<String>>>) -> String {
+    let Some(receiver) = fault else { return future::pending().await };
+    let reason = receiver.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+    match reason {
+        Some(reason) => reason,
+        None => future::pending().await,
+    }
+}
+
+fn name(spec: Option<&VideoSpec>) -> Option<String> {
+    spec.map(ToString::to_string)
+}
+
+/// The source of pictures that a name stands for.
+pub(super) fn video(name: &str) -> Result<VideoSpec, ApiError> {
+    let name = if name.is_empty() { "default" } else { name };
+    name.parse::<VideoSpec>().map_err(|error| ApiError::Device(error.to_string()))
 }
 
 /// The device that a name stands for.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::api::ApiError;
@@ -40,10 +41,14 @@ use crate::ui::event::Event;
 use crate::ui::event::Fault;
 use crate::ui::event::ShareOption;
 use crate::ui::event::Trust;
+use crate::ui::stage::Gallery;
+use crate::ui::stage::Window;
 
 use super::call::CallHandle;
 use super::call::Order;
+use super::call::Sight;
 use super::call::parse;
+use super::call::video;
 use super::convert;
 use super::seam::Backend;
 
@@ -128,7 +133,7 @@ impl SessionConfig {
         DeviceChoice {
             microphone: microphone.unwrap_or_default(),
             speaker: self.speaker.to_string(),
-            camera: String::new(),
+            camera: self.camera.as_ref().map(ToString::to_string).unwrap_or_default(),
         }
     }
 }
@@ -151,6 +156,8 @@ pub struct SessionBackend {
     camera: Option<VideoSpec>,
     screen: Option<VideoSpec>,
     devices: DeviceChoice,
+    gallery: Gallery,
+    windows: watch::Sender<Vec<Window>>,
     muted: bool,
     decisions: mpsc::Sender<AdmissionDecision>,
     made: mpsc::Receiver<Event>,
@@ -181,6 +188,8 @@ impl SessionBackend {
             camera: config.camera,
             screen: config.screen,
             devices,
+            gallery: Gallery::default(),
+            windows: watch::Sender::new(Vec::new()),
             muted: config.muted,
             decisions: config.decisions,
             made,
@@ -231,7 +240,8 @@ impl SessionBackend {
         let streams = self.shared.streams.clone();
         let (choice, events) = (self.devices.clone(), self.shared.events.clone());
         let previous = self.call.take();
-        self.call = Some(CallHandle::join(streams, config, choice, events, previous));
+        let sight = Sight { gallery: self.gallery.clone(), windows: self.windows.subscribe() };
+        self.call = Some(CallHandle::join(streams, config, choice, events, sight, previous));
     }
 
     fn order(&mut self, order: Order) {
@@ -304,11 +314,11 @@ impl Backend for SessionBackend {
             Effect::SetMuted(muted) => {
                 self.muted = muted;
                 shared.surroundings.cue(if muted { Cue::Muted } else { Cue::Unmuted });
-                self.order(Order::SetMuted(muted));
+                self.order(Order::Muted(muted));
             }
             Effect::SetDevices(choice) => {
                 self.devices = choice.clone();
-                self.order(Order::SetDevices(choice));
+                self.order(Order::Devices(choice));
             }
             Effect::ListDevices => self.spawn(async move {
                 let surroundings = Arc::clone(&shared.surroundings);
@@ -324,12 +334,12 @@ impl Backend for SessionBackend {
                 shared.tell(Event::ShareMenuListed(menu)).await;
                 Ok(())
             }),
-            Effect::SetCamera(_) => {
-                self.refuse("The camera stays off", "calls do not carry pictures yet");
+            Effect::SetCamera(camera) => {
+                self.camera = camera.as_deref().and_then(|name| video(name).ok());
+                self.order(Order::Camera(camera));
             }
-            Effect::SetShare(_) => {
-                self.refuse("Nothing is shared", "calls do not carry pictures yet");
-            }
+            // What is shared in one call is not meant for the next one.
+            Effect::SetShare(share) => self.order(Order::Share(share)),
             Effect::VerifyKey { user, fingerprint } => {
                 self.spawn(async move { shared.verify(&user, &fingerprint).await });
             }
@@ -347,6 +357,14 @@ impl Backend for SessionBackend {
             Some(event) = self.bridge.next_event() => Some(self.translate(event)),
             else => None,
         }
+    }
+
+    fn attach(&mut self, gallery: Gallery) {
+        self.gallery = gallery;
+    }
+
+    fn look_at(&mut self, windows: &[Window]) {
+        self.windows.send_replace(windows.to_vec());
     }
 
     async fn shutdown(mut self) {
