@@ -56,8 +56,11 @@ bytes=$(wc -c <"$work/bytes" 2>/dev/null || echo 0)
 memory=$(awk '/^VmRSS/ { print $2 }' "/proc/$viewer/status")
 peak=$(awk '/^VmHWM/ { print $2 }' "/proc/$viewer/status")
 # Synchronized updates end with this; one to a frame.
-frames=$(grep -ac "$(printf '\033\\[?2026l')" "$work/bytes" || true)
+frames=$(grep -ao '2026l' "$work/bytes" | wc -l)
+sent=$(for number in $(seq "$videos"); do
+    grep -o '"video_sent":\[[^]]*' "$work/p$number.log" | tail -n 1 | grep -o '"fps":[0-9.]*' | cut -d: -f2
+done | tr '\n' ' ')
 awk -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" -v s="$seconds" -v b="$bytes" -v m="$memory" \
-    -v p="$peak" -v v="$videos" -v n="$voices" -v f="$frames" -v z="$size" 'BEGIN {
-    printf "%d videos, %d voices, %s, over %d s: %.1f %% of a core, %.1f MB (peak %.1f MB), %.1f KiB/s to the terminal, at least %.1f frames/s\n",
-        v, n, z, s, 100 * t / hz / s, m / 1024, p / 1024, b / 1024 / s, f / s }'
+    -v p="$peak" -v v="$videos" -v n="$voices" -v f="$frames" -v z="$size" -v q="$sent" 'BEGIN {
+    printf "%d videos, %d voices, %s, over %d s: %.1f %% of a core, %.1f MB (peak %.1f MB), %.1f KiB/s and %.1f frames/s to the terminal; sent pictures/s: %s\n",
+        v, n, z, s, 100 * t / hz / s, m / 1024, p / 1024, b / 1024 / s, f / s, q }'

@@ -14,6 +14,7 @@ use crate::profile::known_keys::Standing;
 use crate::ui::backend::Cue;
 use crate::ui::backend::Surroundings;
 use crate::ui::event::DeviceMenu;
+use crate::ui::event::ShareOption;
 use crate::ui::event::Trust;
 
 use super::trust::PinnedKeys;
@@ -52,8 +53,16 @@ impl Surroundings for Here {
         DeviceMenu {
             microphones: names(list.inputs),
             speakers: names(list.outputs),
-            cameras: Vec::new(),
+            cameras: ["default", "pattern"].map(str::to_owned).to_vec(),
         }
+    }
+
+    fn shares(&self) -> Vec<ShareOption> {
+        let option = |(title, spec): (&str, &str)| ShareOption {
+            title: title.to_owned(),
+            spec: spec.to_owned(),
+        };
+        [("The whole screen", "screen"), ("A moving test picture", "pattern")].map(option).to_vec()
     }
 
     fn cue(&self, cue: Cue) {

@@ -3,6 +3,8 @@
 //! It ends, leaving the call, as soon as nobody can send it orders any more. A task that
 //! takes over from another one waits until that one has left.
 
+use std::collections::BTreeSet;
+use std::future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,16 +23,22 @@ use crate::api::Person;
 use crate::api::StreamApi;
 use crate::api::terminal::SharedCommand;
 use crate::api::terminal::TerminalViews;
+use crate::api::VideoSpec;
 use crate::model::AudioLevels;
 use crate::model::CallStats;
 use crate::model::StreamRoomId;
+use crate::model::UserId;
+use crate::model::VideoContent;
 use crate::ui::effect::DeviceChoice;
 use crate::ui::effect::TerminalOrder;
 use crate::ui::event::Event;
 use crate::ui::event::Fault;
 use crate::ui::event::Severity;
+use crate::ui::stage::Gallery;
+use crate::ui::stage::Window;
 
 use super::convert;
+use super::pictures::Pictures;
 
 /// Orders from the interface to the call; a user does not give or type more while one is
 /// carried out. When full, the newest is refused and the user told.
@@ -45,9 +53,18 @@ const TERMINALS_INTERVAL: Duration = Duration::from_millis(30);
 /// What the user wants of the call.
 #[derive(Debug)]
 pub(super) enum Order {
-    SetMuted(bool),
-    SetDevices(DeviceChoice),
+    Muted(bool),
+    Devices(DeviceChoice),
+    Camera(Option<String>),
+    Share(Option<String>),
     Terminal(TerminalOrder),
+}
+
+/// Where pictures go, and which ones are looked at.
+#[derive(Clone, Debug)]
+pub(super) struct Sight {
+    pub(super) gallery: Gallery,
+    pub(super) windows: watch::Receiver<Vec<Window>>,
 }
 
 /// The other end of a call's task.
@@ -68,13 +85,18 @@ impl CallHandle {
     pub(super) fn join(
         streams: StreamApi,
         config: CallConfig,
-        (choice, share): (DeviceChoice, Option<SharedCommand>),
+        (choice, terminal): (DeviceChoice, Option<SharedCommand>),
         events: mpsc::Sender<Event>,
+        sight: Sight,
         previous: Option<Self>,
     ) -> Self {
         let (sender, orders) = mpsc::channel(ORDERS);
         let room = config.room.clone();
-        let task = CallTask { streams, config, choice, share, events, orders };
+        let pictures = Pictures::new(sight.gallery);
+        let (camera, share) = (name(config.camera.as_ref()), name(config.screen.as_ref()));
+        let windows = sight.windows;
+        let task =
+            CallTask { streams, config, choice, terminal, camera, share, events, orders, windows, pictures };
         let task = tokio::spawn(async move {
             if let Some(previous) = previous {
                 previous.ended().await;
@@ -106,9 +128,16 @@ struct CallTask {
     streams: StreamApi,
     config: CallConfig,
     choice: DeviceChoice,
-    share: Option<SharedCommand>,
+    /// A terminal to share once the call is joined.
+    terminal: Option<SharedCommand>,
+    /// The camera whose picture is sent.
+    camera: Option<String>,
+    /// What is shared.
+    share: Option<String>,
     events: mpsc::Sender<Event>,
     orders: mpsc::Receiver<Order>,
+    windows: watch::Receiver<Vec<Window>>,
+    pictures: Pictures,
 }
 
 /// What a joined call tells.
@@ -119,6 +148,8 @@ struct News {
     status: watch::Receiver<CallStatus>,
     devices: watch::Receiver<Option<String>>,
     terminals: watch::Receiver<TerminalViews>,
+    /// Whose pictures cannot be decrypted, as told last.
+    unreadable: BTreeSet<UserId>,
 }
 
 impl CallTask {
@@ -151,8 +182,10 @@ impl CallTask {
             tokio::select! {
                 call = &mut joining => break Arc::new(call?),
                 order = self.orders.recv() => match order {
-                    Some(Order::SetMuted(wanted)) => muted = wanted,
-                    Some(Order::SetDevices(_) | Order::Terminal(_)) => {}
+                    Some(Order::Muted(wanted)) => muted = wanted,
+                    Some(
+                        Order::Devices(_) | Order::Camera(_) | Order::Share(_) | Order::Terminal(_),
+                    ) => {}
                     None => {
                         // A join that is under way can't be taken back half done.
                         joining.await?.leave().await?;
@@ -167,7 +200,7 @@ impl CallTask {
         let limits = call.limits();
         let listen_only = self.config.microphone.is_none() || limits.microphone.is_some();
         self.tell(Event::CallJoined { room, listen_only }).await;
-        if let Some(command) = self.share.take() {
+        if let Some(command) = self.terminal.take() {
             let order = TerminalOrder::Share(command.command().to_owned());
             self.carry_out_terminal(&call, order).await;
         }
@@ -178,6 +211,19 @@ impl CallTask {
                 self.tell(Event::Noticed { severity: Severity::Warn, text }).await;
             }
         }
+        for (what, slot, reason) in [
+            ("You are not seen", &mut self.camera, &limits.camera),
+            ("Nothing is shared", &mut self.share, &limits.screen),
+        ] {
+            if let Some(reason) = reason {
+                *slot = None;
+                let text = format!("{what}: {reason}");
+                let notice = Event::Noticed { severity: Severity::Warn, text };
+                let _ = self.events.send(notice).await;
+            }
+        }
+        self.tell(Event::CameraChanged(self.camera.clone())).await;
+        self.tell(Event::OwnShareChanged(self.share.clone())).await;
         Ok(Some(call))
     }
 
@@ -187,6 +233,7 @@ impl CallTask {
             Ok(news) => news,
             Err(error) => return Some(convert::fault("The call was lost".to_owned(), &error)),
         };
+        let mut fault = call.video_fault(VideoContent::Camera).await;
         self.tell_people(call, &mut news).await;
         let (mut levels_at, mut terminals_at) = (Instant::now(), Instant::now());
         loop {
@@ -195,6 +242,7 @@ impl CallTask {
                     Some(Order::Terminal(order)) => self.carry_out_terminal(call, order).await,
                     Some(order) => {
                         self.carry_out(call, order).await;
+                        fault = call.video_fault(VideoContent::Camera).await;
                         self.tell_people(call, &mut news).await;
                     }
                     None => return None,
@@ -204,6 +252,11 @@ impl CallTask {
                     if let Some(fault) = self.tell_status(status).await {
                         return Some(fault);
                     }
+                }
+                Ok(()) = self.windows.changed() => self.look(call).await,
+                why = first_fault(&mut fault) => {
+                    fault = None;
+                    self.lose_camera(call, why).await;
                 }
                 Ok(()) = news.people.changed() => self.tell_people(call, &mut news).await,
                 Ok(()) = news.devices.changed() => {
@@ -219,6 +272,9 @@ impl CallTask {
                 }
                 Ok(()) = news.stats.changed() => {
                     let stats = news.stats.borrow_and_update().clone();
+                    if news.unreadable != convert::unreadable(&stats) {
+                        self.tell_people(call, &mut news).await;
+                    }
                     self.pass(Event::StatsMeasured(stats));
                 }
                 Ok(()) = changed_after(&mut news.levels, levels_at) => {
@@ -232,7 +288,7 @@ impl CallTask {
 
     async fn carry_out(&mut self, call: &Call, order: Order) {
         match order {
-            Order::SetMuted(muted) => {
+            Order::Muted(muted) => {
                 if let Err(error) = call.set_muted(muted).await {
                     let what = "The microphone could not be switched".to_owned();
                     self.tell(Event::Failed(convert::fault(what, &error))).await;
@@ -240,7 +296,7 @@ impl CallTask {
             }
             // Carried out by itself.
             Order::Terminal(_) => {}
-            Order::SetDevices(choice) => {
+            Order::Devices(choice) => {
                 if choice.microphone != self.choice.microphone {
                     let result = match parse(&choice.microphone) {
                         Ok(device) => call.set_microphone(device).await,
@@ -257,7 +313,28 @@ impl CallTask {
                     let slot = result.map(|()| self.choice.speaker = choice.speaker);
                     self.tell_device("speaker", slot).await;
                 }
+                if choice.camera != self.choice.camera {
+                    self.choice.camera.clone_from(&choice.camera);
+                    if self.camera.is_some() {
+                        self.set_camera(call, Some(choice.camera)).await;
+                    }
+                }
                 self.tell(Event::DevicesChanged(self.choice.clone())).await;
+            }
+            Order::Camera(camera) => self.set_camera(call, camera).await,
+            Order::Share(share) => {
+                let result = match share.as_deref().map(video).transpose() {
+                    Ok(spec) => call.set_screen(spec).await,
+                    Err(error) => Err(error),
+                };
+                match result {
+                    Ok(()) => self.share = share,
+                    Err(error) => {
+                        let fault = convert::fault("Nothing new is shared".to_owned(), &error);
+                        self.tell(Event::Failed(fault)).await;
+                    }
+                }
+                self.tell(Event::OwnShareChanged(self.share.clone())).await;
             }
         }
     }
@@ -282,6 +359,36 @@ impl CallTask {
         }
     }
 
+    async fn set_camera(&mut self, call: &Call, camera: Option<String>) {
+        let result = match camera.as_deref().map(video).transpose() {
+            Ok(spec) => call.set_camera(spec).await,
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(()) => self.camera = camera,
+            Err(error) => {
+                let fault = convert::fault("The camera could not be switched".to_owned(), &error);
+                self.tell(Event::Failed(fault)).await;
+            }
+        }
+        self.pictures.switched();
+        self.tell(Event::CameraChanged(self.camera.clone())).await;
+    }
+
+    /// The camera gives no more pictures: it is off, whatever the reason.
+    async fn lose_camera(&mut self, call: &Call, reason: String) {
+        let text = format!("The camera is off: {reason}");
+        self.tell(Event::Noticed { severity: Severity::Bad, text }).await;
+        self.set_camera(call, None).await;
+        self.look(call).await;
+    }
+
+    /// Asks for the pictures that are in sight.
+    async fn look(&mut self, call: &Call) {
+        let windows = self.windows.borrow_and_update().clone();
+        self.pictures.look_at(call, &windows).await;
+    }
+
     async fn tell_device(&self, which: &str, result: Result<(), ApiError>) {
         if let Err(error) = result {
             let what = format!("The {which} could not be changed");
@@ -289,11 +396,19 @@ impl CallTask {
         }
     }
 
-    async fn tell_people(&self, call: &Call, news: &mut News) {
+    async fn tell_people(&mut self, call: &Call, news: &mut News) {
         let people = news.people.borrow_and_update().clone();
         let levels = news.levels.borrow().clone();
-        let participants = convert::participants(&people, &levels, call.is_muted());
+        news.unreadable = convert::unreadable(&news.stats.borrow());
+        let mut participants = convert::participants(&people, &levels, call.is_muted());
+        for participant in &mut participants {
+            participant.unreadable = news.unreadable.contains(&participant.user);
+        }
         self.tell(Event::ParticipantsChanged(participants)).await;
+        if let Some(shares) = self.pictures.set_people(&people, self.camera.is_some()) {
+            self.tell(Event::SharesChanged(shares)).await;
+            self.look(call).await;
+        }
     }
 
     /// Tells how the call is doing; the reason if it is over.
@@ -333,6 +448,7 @@ impl News {
             status: call.status(),
             devices: call.device_fault(),
             terminals: call.terminals().views(),
+            unreadable: BTreeSet::new(),
         })
     }
 }
@@ -344,6 +460,26 @@ async fn changed_after<T>(
 ) -> Result<(), watch::error::RecvError> {
     time::sleep_until(instant).await;
     receiver.changed().await
+}
+
+/// Waits until a camera gives up, and says why; for ever if there is none.
+async fn first_fault(fault: &mut Option<watch::Receiver<Option<String>>>) -> String {
+    let Some(receiver) = fault else { return future::pending().await };
+    let reason = receiver.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone());
+    match reason {
+        Some(reason) => reason,
+        None => future::pending().await,
+    }
+}
+
+fn name(spec: Option<&VideoSpec>) -> Option<String> {
+    spec.map(ToString::to_string)
+}
+
+/// The source of pictures that a name stands for.
+pub(super) fn video(name: &str) -> Result<VideoSpec, ApiError> {
+    let name = if name.is_empty() { "default" } else { name };
+    name.parse::<VideoSpec>().map_err(|error| ApiError::Device(error.to_string()))
 }
 
 /// The device that a name stands for.

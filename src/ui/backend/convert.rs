@@ -1,9 +1,13 @@
 //! From the words of the library to those of the screen.
 
+use std::collections::BTreeSet;
+
 use crate::api::ApiError;
 use crate::api::Person;
 use crate::model::AudioLevels;
+use crate::model::CallStats;
 use crate::model::StreamRoom;
+use crate::model::UserId;
 use crate::profile::room_meta;
 use crate::ui::event::Fault;
 use crate::ui::event::Participant;
@@ -41,6 +45,14 @@ pub(super) fn participants(
         unreadable: false,
     };
     people.iter().map(participant).collect()
+}
+
+/// Whose pictures come and can none of them be decrypted.
+pub(super) fn unreadable(stats: &CallStats) -> BTreeSet<UserId> {
+    let dark = stats.video.iter().filter(|track| {
+        track.pictures == 0 && track.undecodable == 0 && track.dropped_unauthenticated > 0
+    });
+    dark.map(|track| track.user.clone()).collect()
 }
 
 /// What happened, why, and what to do.

@@ -2,6 +2,7 @@
 
 mod call;
 mod convert;
+mod pictures;
 mod seam;
 mod session;
 

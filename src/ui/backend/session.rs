@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::api::ApiError;
@@ -42,10 +43,14 @@ use crate::ui::event::Event;
 use crate::ui::event::Fault;
 use crate::ui::event::ShareOption;
 use crate::ui::event::Trust;
+use crate::ui::stage::Gallery;
+use crate::ui::stage::Window;
 
 use super::call::CallHandle;
 use super::call::Order;
+use super::call::Sight;
 use super::call::parse;
+use super::call::video;
 use super::convert;
 use super::seam::Backend;
 
@@ -132,7 +137,7 @@ impl SessionConfig {
         DeviceChoice {
             microphone: microphone.unwrap_or_default(),
             speaker: self.speaker.to_string(),
-            camera: String::new(),
+            camera: self.camera.as_ref().map(ToString::to_string).unwrap_or_default(),
         }
     }
 }
@@ -155,6 +160,8 @@ pub struct SessionBackend {
     camera: Option<VideoSpec>,
     screen: Option<VideoSpec>,
     devices: DeviceChoice,
+    gallery: Gallery,
+    windows: watch::Sender<Vec<Window>>,
     muted: bool,
     decisions: mpsc::Sender<AdmissionDecision>,
     /// To be shared in the first call.
@@ -187,6 +194,8 @@ impl SessionBackend {
             camera: config.camera,
             screen: config.screen,
             devices,
+            gallery: Gallery::default(),
+            windows: watch::Sender::new(Vec::new()),
             muted: config.muted,
             decisions: config.decisions,
             share: config.share,
@@ -237,8 +246,10 @@ impl SessionBackend {
             .with_muted(self.muted);
         let streams = self.shared.streams.clone();
         let (choice, events) = (self.devices.clone(), self.shared.events.clone());
-        let (previous, share) = (self.call.take(), self.share.take());
-        self.call = Some(CallHandle::join(streams, config, (choice, share), events, previous));
+        let (previous, terminal) = (self.call.take(), self.share.take());
+        let sight = Sight { gallery: self.gallery.clone(), windows: self.windows.subscribe() };
+        let choice = (choice, terminal);
+        self.call = Some(CallHandle::join(streams, config, choice, events, sight, previous));
     }
 
     fn order(&mut self, order: Order) {
@@ -311,11 +322,11 @@ impl Backend for SessionBackend {
             Effect::SetMuted(muted) => {
                 self.muted = muted;
                 shared.surroundings.cue(if muted { Cue::Muted } else { Cue::Unmuted });
-                self.order(Order::SetMuted(muted));
+                self.order(Order::Muted(muted));
             }
             Effect::SetDevices(choice) => {
                 self.devices = choice.clone();
-                self.order(Order::SetDevices(choice));
+                self.order(Order::Devices(choice));
             }
             Effect::Terminal(order) => self.order(Order::Terminal(order)),
             Effect::ListDevices => self.spawn(async move {
@@ -332,16 +343,21 @@ impl Backend for SessionBackend {
                 shared.tell(Event::ShareMenuListed(menu)).await;
                 Ok(())
             }),
-            Effect::SetCamera(_) => {
-                self.refuse("The camera stays off", "calls do not carry pictures yet");
+            Effect::SetCamera(camera) => {
+                self.camera = camera.as_deref().and_then(|name| video(name).ok());
+                self.order(Order::Camera(camera));
             }
-            Effect::SetShare(None) => self.order(Order::Terminal(TerminalOrder::Stop)),
+            // What is shared in one call is not meant for the next one.
+            Effect::SetShare(None) => {
+                self.order(Order::Terminal(TerminalOrder::Stop));
+                self.order(Order::Share(None));
+            }
             Effect::SetShare(Some(what)) => match what.parse::<SharedCommand>() {
                 Ok(command) => {
                     let command = command.command().to_owned();
                     self.order(Order::Terminal(TerminalOrder::Share(command)));
                 }
-                Err(_) => self.refuse("Nothing is shared", "calls do not carry pictures yet"),
+                Err(_) => self.order(Order::Share(Some(what))),
             },
             Effect::VerifyKey { user, fingerprint } => {
                 self.spawn(async move { shared.verify(&user, &fingerprint).await });
@@ -360,6 +376,14 @@ impl Backend for SessionBackend {
             Some(event) = self.bridge.next_event() => Some(self.translate(event)),
             else => None,
         }
+    }
+
+    fn attach(&mut self, gallery: Gallery) {
+        self.gallery = gallery;
+    }
+
+    fn look_at(&mut self, windows: &[Window]) {
+        self.windows.send_replace(windows.to_vec());
     }
 
     async fn shutdown(mut self) {
