@@ -9,5 +9,6 @@ mod play;
 mod profile;
 mod recording;
 mod screen;
+mod snap;
 mod video;
 mod watch;
