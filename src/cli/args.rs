@@ -34,7 +34,7 @@ pub struct Arguments {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure, 2 usage, 3 invite refused, 4 bridge unreachable, \
-5 access denied, 6 sound device, 7 damaged data, 8 address in use, 9 room full or closed.";
+5 access denied, 6 device, 7 damaged data, 8 address in use, 9 room full or closed, 10 no picture to save.";
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
@@ -136,7 +136,7 @@ pub enum Command {
         #[command(subcommand)]
         command: Profiles,
     },
-    /// Check bridge, network, sound, terminal and files, and say what to fix
+    /// Check bridge, network, sound, camera, screen, terminal and files, and say what to fix
     Doctor(Doctor),
     /// Have the bridge record a room, sealed as it is; everybody in it is told
     Record(Record),
@@ -147,7 +147,9 @@ pub enum Command {
     },
     /// Play a recording in the terminal: IVF, Y4M, WAV or Ogg
     Play(Play),
-    /// List the sound devices
+    /// Save a picture of what somebody in a room shows
+    Snap(Snap),
+    /// List microphones, loudspeakers, cameras, screens and windows
     Devices,
     /// Show your name and key fingerprint
     Identity,
@@ -344,6 +346,33 @@ pub struct Record {
     /// End the recording
     #[arg(long)]
     pub stop: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Snap {
+    /// Name or id of the room
+    pub room: String,
+    /// Whose picture to save
+    #[arg(long)]
+    pub user: String,
+    /// PNG file for the picture; one that exists is replaced
+    #[arg(long, short, value_name = "FILE.png")]
+    pub out: PathBuf,
+    /// What to save [default: the screen, or the camera if no screen is shown]
+    #[arg(long, value_enum)]
+    pub what: Option<Shown>,
+    /// How long to wait for a picture, as in 10s or 5m
+    #[arg(long, value_parser = humantime::parse_duration, default_value = "10s", value_name = "TIME")]
+    pub timeout: Duration,
+}
+
+/// What people show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shown {
+    /// Their face
+    Camera,
+    /// Their screen, or a window
+    Screen,
 }
 
 #[derive(Debug, Subcommand)]

@@ -18,7 +18,7 @@ pub enum Exit {
     Unreachable = 4,
     /// The bridge or a manager refused: not admitted, not a member, not allowed.
     Denied = 5,
-    /// A named sound device does not exist or does not work.
+    /// A named device does not exist or does not work.
     Device = 6,
     /// A file of the data directory is damaged or can't be written.
     Data = 7,
@@ -26,6 +26,8 @@ pub enum Exit {
     Listen = 8,
     /// The room is full or closed.
     RoomUnavailable = 9,
+    /// Nobody shows the picture that was asked for.
+    NoPicture = 10,
 }
 
 impl From<Exit> for ExitCode {

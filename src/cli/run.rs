@@ -102,6 +102,7 @@ async fn dispatch(arguments: Arguments, paths: Paths, output: Output) -> anyhow:
         Some(Command::Record(record)) => {
             command::record::run(paths, &global, &record, output).await
         }
+        Some(Command::Snap(snap)) => command::snap::run(paths, &global, &snap, output).await,
         Some(Command::Recordings { command }) => {
             command::recordings::run(paths, &global, &command, output).await
         }

@@ -9,6 +9,7 @@ use crate::cli::doctor::Report;
 use crate::cli::doctor::bridge;
 use crate::cli::doctor::files;
 use crate::cli::doctor::media;
+use crate::cli::doctor::pictures;
 use crate::cli::doctor::sound;
 use crate::cli::doctor::terminal;
 use crate::cli::output::Output;
@@ -37,9 +38,12 @@ pub async fn run(
             for finding in sound::check(&choice).await {
                 report.add(&finding);
             }
+            for finding in pictures::check(&choice).await {
+                report.add(&finding);
+            }
         }
         Err(error) => {
-            report.add(&Finding::error("sound", &error));
+            report.add(&Finding::error("devices", &error));
         }
     }
     if files_work {

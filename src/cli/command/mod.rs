@@ -15,5 +15,6 @@ pub mod profile;
 pub mod record;
 pub mod recordings;
 pub mod rooms;
+pub mod snap;
 pub mod tui;
 pub mod watch;

@@ -1,4 +1,4 @@
-//! Checks of what a meeting needs: files, terminal, sound, bridge, media.
+//! Checks of what a meeting needs: files, terminal, sound, pictures, bridge, media.
 //!
 //! Each file finds out about one of them; [`finding`] is what they have in common.
 
@@ -6,6 +6,7 @@ pub mod bridge;
 pub mod files;
 pub mod finding;
 pub mod media;
+pub mod pictures;
 pub mod sound;
 pub mod terminal;
 

@@ -21,9 +21,9 @@ use crate::api::CallStatus;
 use crate::api::DeviceSpec;
 use crate::api::Person;
 use crate::api::StreamApi;
+use crate::api::VideoSpec;
 use crate::api::terminal::SharedCommand;
 use crate::api::terminal::TerminalViews;
-use crate::api::VideoSpec;
 use crate::model::AudioLevels;
 use crate::model::CallStats;
 use crate::model::StreamRoomId;
@@ -95,8 +95,18 @@ impl CallHandle {
         let pictures = Pictures::new(sight.gallery);
         let (camera, share) = (name(config.camera.as_ref()), name(config.screen.as_ref()));
         let windows = sight.windows;
-        let task =
-            CallTask { streams, config, choice, terminal, camera, share, events, orders, windows, pictures };
+        let task = CallTask {
+            streams,
+            config,
+            choice,
+            terminal,
+            camera,
+            share,
+            events,
+            orders,
+            windows,
+            pictures,
+        };
         let task = tokio::spawn(async move {
             if let Some(previous) = previous {
                 previous.ended().await;

@@ -9,6 +9,7 @@ mod play;
 mod profile;
 mod recording;
 mod screen;
+mod snap;
 mod terminal;
 mod video;
 mod watch;
