@@ -264,6 +264,23 @@ impl SessionBackend {
         }
     }
 
+    /// Shares a terminal as cells, or anything else as pictures; nothing any more if `None`.
+    /// What is shared in one call is not meant for the next one.
+    fn share(&mut self, what: Option<String>) {
+        let terminal = what.as_deref().and_then(|what| what.parse::<SharedCommand>().ok());
+        match (terminal, what) {
+            (Some(command), _) => {
+                let command = command.command().to_owned();
+                self.order(Order::Terminal(TerminalOrder::Share(command)));
+            }
+            (None, Some(what)) => self.order(Order::Share(Some(what))),
+            (None, None) => {
+                self.order(Order::Terminal(TerminalOrder::Stop));
+                self.order(Order::Share(None));
+            }
+        }
+    }
+
     fn refuse(&mut self, what: &str, why: &str) {
         let fault =
             Fault { what: what.to_owned(), why: why.to_owned(), remedy: "Try again.".to_owned() };
@@ -347,18 +364,7 @@ impl Backend for SessionBackend {
                 self.camera = camera.as_deref().and_then(|name| video(name).ok());
                 self.order(Order::Camera(camera));
             }
-            // What is shared in one call is not meant for the next one.
-            Effect::SetShare(None) => {
-                self.order(Order::Terminal(TerminalOrder::Stop));
-                self.order(Order::Share(None));
-            }
-            Effect::SetShare(Some(what)) => match what.parse::<SharedCommand>() {
-                Ok(command) => {
-                    let command = command.command().to_owned();
-                    self.order(Order::Terminal(TerminalOrder::Share(command)));
-                }
-                Err(_) => self.order(Order::Share(Some(what))),
-            },
+            Effect::SetShare(share) => self.share(share),
             Effect::VerifyKey { user, fingerprint } => {
                 self.spawn(async move { shared.verify(&user, &fingerprint).await });
             }
