@@ -80,6 +80,8 @@ pub(super) struct Publisher {
 #[derive(Debug)]
 struct Media {
     kind: LineKind,
+    /// Where its packets come from now: another source after the track was replaced.
+    source: Option<u32>,
     legs: Vec<Leg>,
     ration: KeyframeRation,
     bitrate_told_at: Option<Instant>,
@@ -184,6 +186,7 @@ impl Publisher {
             };
             self.media.entry(Mid::from(line.mid.as_str())).or_insert_with(|| Media {
                 kind,
+                source: None,
                 legs: Vec::new(),
                 ration: KeyframeRation::default(),
                 bitrate_told_at: None,
@@ -262,6 +265,7 @@ impl Publisher {
             None => self.learn(ssrc, connection)?,
         };
         let media = self.media.get_mut(&mid)?;
+        media.source = Some(ssrc);
         let now = packet.timestamp;
         let told = media.bitrate_told_at.is_some_and(|at| now < at + BITRATE_INTERVAL);
         if media.kind == LineKind::Video && !told {
@@ -334,9 +338,14 @@ impl Publisher {
             if !media.ration.take(now) {
                 continue;
             }
+            // Not by the line: the library goes on knowing sources that it had before.
+            let source = media.source;
             let sent = connection.run(|rtc| {
                 let mut api = rtc.direct_api();
-                let stream = api.stream_rx_by_mid(*mid, None);
+                let stream = match source {
+                    Some(ssrc) => api.stream_rx(&ssrc.into()),
+                    None => api.stream_rx_by_mid(*mid, None),
+                };
                 stream.map(|stream| stream.request_keyframe(KeyframeRequestKind::Pli)).is_some()
             });
             match sent {
