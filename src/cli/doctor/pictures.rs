@@ -82,7 +82,7 @@ fn first_picture(spec: &VideoSpec) -> Result<Option<(u32, u32)>, DeviceError> {
         if Instant::now() >= until {
             return Ok(None);
         }
-        std::thread::sleep(ASK_EVERY);
+        std::thread::park_timeout(ASK_EVERY);
     }
 }
 

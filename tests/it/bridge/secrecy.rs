@@ -394,8 +394,9 @@ fn read_everything(heard: &[Heard], sealed: &StreamRoom) -> ([usize; 2], Lock, O
             assert_eq!(cryptor.open(*kind, payload).unwrap().key_id, id);
             frames.push(payload);
         } else {
-            assert_eq!(data.open(*stream, payload).unwrap().data, MESSAGE.as_bytes());
-            messages += 1;
+            // Calls ask each other for shared terminals, too.
+            let opened = data.open(*stream, payload).unwrap();
+            messages += usize::from(opened.data == MESSAGE.as_bytes());
         }
     }
     assert!(frames.len() >= FRAMES && messages >= 1);
