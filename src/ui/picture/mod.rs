@@ -1,6 +1,6 @@
 //! Pictures as cells: from I420 planes to symbols and colours that any terminal can show.
 //!
-//! [`render`] is pure and runs wherever its caller likes, preferably off the task that
+//! [`render`](fn@render) is pure and runs wherever its caller likes, preferably off the task that
 //! handles keys. [`PictureView`] puts the outcome on the screen and marks its cells, so that
 //! the canvas knows where it may save bytes and where it must not.
 
