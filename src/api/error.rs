@@ -85,7 +85,7 @@ pub enum ApiError {
     #[error("the media connection failed: {0}")]
     Media(String),
     /// A microphone or speaker failed.
-    #[error("the sound device failed: {0}")]
+    #[error("the device failed: {0}")]
     Device(String),
     /// The bridge names a TURN server by something that is no `turn:` or `turns:` URL.
     #[error("the bridge names a TURN server by {0:?}, which is no turn: or turns: URL")]

@@ -4,6 +4,7 @@ use std::time::Duration;
 use std::time::Instant;
 
 use serde_json::json;
+use tokio::time::sleep;
 use tokio::time::timeout;
 
 use crate::cli::devices::Choice;
@@ -13,7 +14,6 @@ use crate::device::DeviceError;
 use crate::device::video;
 use crate::device::video::Origin;
 use crate::device::video::VideoFormat;
-use crate::device::video::VideoSource;
 use crate::device::video::VideoSpec;
 
 use super::finding::Finding;
@@ -25,23 +25,31 @@ const ASK_EVERY: Duration = Duration::from_millis(20);
 
 /// Opens what a call would show and closes it again; otherwise says what could be shown.
 pub async fn check(choice: &Choice) -> Vec<Finding> {
-    vec![
+    let camera = async {
         match choice.camera.clone() {
             Some(spec) => named("camera", spec).await,
-            None => blocking("camera", cameras).await,
-        },
+            None => blocking(cameras).await,
+        }
+    };
+    let screen = async {
         match choice.screen.clone() {
             Some(spec) => named("screen", spec).await,
-            None => blocking("screen", screens).await,
-        },
-    ]
+            None => blocking(screens).await,
+        }
+    };
+    vec![patiently("camera", camera).await, patiently("screen", screen).await]
 }
 
-/// Runs a check where waiting is allowed, and not for ever.
-async fn blocking(check: &'static str, work: impl FnOnce() -> Finding + Send + 'static) -> Finding {
-    match timeout(PATIENCE, tokio::task::spawn_blocking(work)).await {
-        Ok(Ok(finding)) => finding,
-        Ok(Err(_)) => Finding::skipped(check, "the check failed"),
+/// Runs something where waiting is allowed; `None` if it fails.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
+}
+
+/// What a check found, unless it takes for ever.
+async fn patiently(check: &'static str, work: impl Future<Output = Option<Finding>>) -> Finding {
+    match timeout(PATIENCE, work).await {
+        Ok(Some(finding)) => finding,
+        Ok(None) => Finding::skipped(check, "the check failed"),
         Err(_) => {
             let why = format!("the system did not answer within {} s", PATIENCE.as_secs());
             Finding::warning(check, why, "connect the device again, or restart the session")
@@ -49,40 +57,46 @@ async fn blocking(check: &'static str, work: impl FnOnce() -> Finding + Send + '
     }
 }
 
-async fn named(check: &'static str, spec: VideoSpec) -> Finding {
-    blocking(check, move || {
-        let name = spec.to_string();
-        let figures = json!({"device": name});
-        let found = match first_picture(&spec) {
-            Ok(Some((width, height))) => {
-                Finding::fine(check, format!("{name} gives pictures of {width}x{height}"))
-            }
-            Ok(None) => {
-                let why = format!("{name} opens, but gives no picture");
-                let fix = "close what else uses it, or name another one";
-                Finding::broken(check, Exit::Device, why, fix)
-            }
-            Err(error) => {
-                let fix = "`conclave devices` lists those that exist; name one of them";
-                Finding::broken(check, Exit::Device, error.to_string(), fix)
-            }
-        };
-        found.with_figures(figures)
-    })
-    .await
+async fn named(check: &'static str, spec: VideoSpec) -> Option<Finding> {
+    let name = spec.to_string();
+    let figures = json!({"device": name});
+    let found = match first_picture(spec).await? {
+        Ok(Some((width, height))) => {
+            Finding::fine(check, format!("{name} gives pictures of {width}x{height}"))
+        }
+        Ok(None) => {
+            let why = format!("{name} opens, but gives no picture");
+            let fix = "close what else uses it, or name another one";
+            Finding::broken(check, Exit::Device, why, fix)
+        }
+        Err(error) => {
+            let fix = "`conclave devices` lists those that exist; name one of them";
+            Finding::broken(check, Exit::Device, error.to_string(), fix)
+        }
+    };
+    Some(found.with_figures(figures))
 }
 
-fn first_picture(spec: &VideoSpec) -> Result<Option<(u32, u32)>, DeviceError> {
-    let mut source: Box<dyn VideoSource> = video::open(spec, &VideoFormat::default())?;
+async fn first_picture(spec: VideoSpec) -> Option<Result<Option<(u32, u32)>, DeviceError>> {
+    let opened = blocking(move || video::open(&spec, &VideoFormat::default())).await?;
+    let mut source = match opened {
+        Ok(source) => source,
+        Err(error) => return Some(Err(error)),
+    };
     let until = Instant::now() + PATIENCE / 2;
     loop {
-        if let Some(picture) = source.next(Instant::now())? {
-            return Ok(Some((picture.width(), picture.height())));
+        let (asked, answer) = blocking(move || {
+            let answer = source.next(Instant::now());
+            (source, answer)
+        })
+        .await?;
+        source = asked;
+        match answer {
+            Err(error) => return Some(Err(error)),
+            Ok(Some(picture)) => return Some(Ok(Some((picture.width(), picture.height())))),
+            Ok(None) if Instant::now() >= until => return Some(Ok(None)),
+            Ok(None) => sleep(ASK_EVERY).await,
         }
-        if Instant::now() >= until {
-            return Ok(None);
-        }
-        std::thread::park_timeout(ASK_EVERY);
     }
 }
 
