@@ -108,7 +108,7 @@ pub struct Headless {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Try it alone: a room with two synthetic participants who talk
+    /// Try it alone: a room with two synthetic participants who talk and show pictures
     Demo,
     /// Start an embedded bridge that others can reach, and print an invite
     Host(Host),
