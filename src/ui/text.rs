@@ -14,15 +14,18 @@ use unicode_width::UnicodeWidthStr;
 /// Characters that are read at most; the rest of an over-long text is not even looked at.
 const READ_LIMIT: usize = 4096;
 
-/// Columns that are kept of a text: more than any pane shows.
+/// Columns that are kept of a text in a list: more than any pane shows.
 const WIDTH_LIMIT: usize = 128;
+
+/// Columns that are kept of a report, which is wrapped: what happened, why, and what to do.
+const REPORT_LIMIT: usize = 512;
 
 /// Marks that may sit on one base character. Real writing needs two; stacks of them reach
 /// into the rows above and below.
 const MARK_LIMIT: usize = 2;
 
 /// Text without control characters, direction overrides, invisible characters or line
-/// breaks, at most [`WIDTH_LIMIT`] columns wide.
+/// breaks, at most [`WIDTH_LIMIT`] columns wide ([`REPORT_LIMIT`] if it is a report).
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SafeText(String);
 
@@ -30,6 +33,16 @@ impl SafeText {
     /// Filters `raw`; may be empty afterwards.
     #[must_use]
     pub fn new(raw: &str) -> Self {
+        Self::filtered(raw, WIDTH_LIMIT)
+    }
+
+    /// Filters sentences that will be wrapped, so that more of them is kept.
+    #[must_use]
+    pub fn report(raw: &str) -> Self {
+        Self::filtered(raw, REPORT_LIMIT)
+    }
+
+    fn filtered(raw: &str, width_limit: usize) -> Self {
         let mut kept = String::new();
         let mut width = 0;
         let mut marks = MARK_LIMIT;
@@ -43,7 +56,7 @@ impl SafeText {
                 Some(0) if marks >= MARK_LIMIT => continue,
                 Some(0) => marks += 1,
                 Some(_) if character == ' ' && (kept.is_empty() || kept.ends_with(' ')) => continue,
-                Some(columns) if width + columns > WIDTH_LIMIT => break,
+                Some(columns) if width + columns > width_limit => break,
                 Some(columns) => {
                     width += columns;
                     marks = if character == ' ' { MARK_LIMIT } else { 0 };
@@ -236,6 +249,9 @@ mod tests {
             prop_assert!(safe.width() <= WIDTH_LIMIT);
             prop_assert!(!safe.as_str().chars().any(|c| c.is_control() || is_hidden(c)));
             prop_assert_eq!(SafeText::new(safe.as_str()), safe);
+            let report = SafeText::report(&raw.repeat(4));
+            prop_assert!(report.width() <= REPORT_LIMIT);
+            prop_assert_eq!(SafeText::report(report.as_str()), report);
         }
 
         #[test]

@@ -65,7 +65,7 @@ pub fn update(state: &mut State, action: Action) -> Option<Effect> {
 
 /// Shows a message in passing.
 pub fn toast(state: &mut State, severity: Severity, text: &str) {
-    state.toasts.push(severity, SafeText::new(text), state.clock.now);
+    state.toasts.push(severity, SafeText::report(text), state.clock.now);
 }
 
 /// Shows at once what an effect is about to bring.

@@ -26,9 +26,9 @@ impl FaultDialog {
     #[must_use]
     pub fn new(fault: &Fault) -> Self {
         Self {
-            what: SafeText::new(&fault.what),
-            why: SafeText::new(&fault.why),
-            remedy: SafeText::new(&fault.remedy),
+            what: SafeText::report(&fault.what),
+            why: SafeText::report(&fault.why),
+            remedy: SafeText::report(&fault.remedy),
         }
     }
 
