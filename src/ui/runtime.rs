@@ -272,8 +272,9 @@ impl<B: Backend> Runtime<B> {
     /// Begins to make cells of pictures that are new.
     fn look(&mut self) {
         let gallery = self.gallery.clone();
-        self.pictures_at = Instant::now() + FRAME;
-        self.drawing = Some(tokio::task::spawn_blocking(move || gallery.draw()));
+        let now = Instant::now();
+        self.pictures_at = now + FRAME;
+        self.drawing = Some(tokio::task::spawn_blocking(move || gallery.draw(now)));
     }
 
     /// Puts pictures into their tiles.

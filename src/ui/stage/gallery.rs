@@ -10,9 +10,12 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::time::Duration;
+use std::time::Instant;
 
 use ratatui::layout::Size;
 use tokio::sync::Notify;
+use tokio::time;
 
 use super::scene::Scene;
 use super::tile::Part;
@@ -26,6 +29,11 @@ use crate::ui::theme::Depth;
 
 /// Tiles that pictures are kept for: more than fit on a screen.
 const PLACES: usize = 64;
+
+/// How much time lies at least between two drawings of a tile with fewer cells than these:
+/// movement in a small tile is a hint, and many small tiles would cost as much as a large one.
+const PAUSES: [(u32, Duration); 2] =
+    [(96, Duration::from_millis(190)), (240, Duration::from_millis(90))];
 
 /// A tile in sight, and how its picture is to be drawn.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,6 +85,12 @@ impl Window {
         (pixels(self.cells.width), pixels(self.cells.height))
     }
 
+    /// Time between two drawings, at least.
+    fn pause(&self) -> Duration {
+        let cells = u32::from(self.cells.width) * u32::from(self.cells.height);
+        PAUSES.iter().find(|(below, _)| cells < *below).map_or(Duration::ZERO, |(_, pause)| *pause)
+    }
+
     fn draw(&self, picture: &Picture) -> CellPicture {
         let mirrored = self.mirrored.then(|| mirrored(picture));
         let picture = mirrored.as_ref().unwrap_or(picture);
@@ -90,12 +104,24 @@ struct Place {
     newest: Option<Arc<Picture>>,
     window: Option<Window>,
     /// Something changed since it was drawn.
-    due: bool,
+    changed: bool,
+    /// When a picture was drawn last in a window like this one.
+    drawn_at: Option<Instant>,
+}
+
+/// When a place is to be drawn. Orders before every later time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Due {
+    Now,
+    At(Instant),
 }
 
 impl Place {
-    fn is_due(&self) -> bool {
-        self.due && self.newest.is_some() && self.window.is_some()
+    /// `None` while there is nothing to draw.
+    fn due(&self, now: Instant) -> Option<Due> {
+        let window = self.window.as_ref().filter(|_| self.changed && self.newest.is_some())?;
+        let at = self.drawn_at.map(|at| at + window.pause());
+        Some(at.filter(|at| *at > now).map_or(Due::Now, Due::At))
     }
 }
 
@@ -118,10 +144,10 @@ impl Gallery {
         }
         let place = places.entry(tile.clone()).or_default();
         place.newest = Some(picture);
-        place.due = true;
-        let due = place.is_due();
+        place.changed = true;
+        let is_seen = place.window.is_some();
         drop(places);
-        if due {
+        if is_seen {
             self.0.changed.notify_one();
         }
     }
@@ -148,7 +174,8 @@ impl Gallery {
             let place = places.entry(window.tile.clone()).or_default();
             if place.window.as_ref() != Some(window) {
                 place.window = Some(window.clone());
-                place.due = true;
+                place.changed = true;
+                place.drawn_at = None;
             }
         }
         drop(places);
@@ -163,21 +190,27 @@ impl Gallery {
     pub async fn due(&self) {
         loop {
             let changed = self.0.changed.notified();
-            if self.places().values().any(Place::is_due) {
-                return;
+            let now = Instant::now();
+            let due = self.places().values().filter_map(|place| place.due(now)).min();
+            match due {
+                Some(Due::Now) => return,
+                Some(Due::At(at)) => {
+                    let _ = time::timeout_at(at.into(), changed).await;
+                }
+                None => changed.await,
             }
-            changed.await;
         }
     }
 
-    /// Makes cells of everything that is new and in sight. Takes milliseconds: not for a task
-    /// that handles keys.
+    /// Makes cells of everything that is new and in sight, small tiles less often than large
+    /// ones. Takes milliseconds: not for a task that handles keys.
     #[must_use]
-    pub fn draw(&self) -> Vec<(TileId, Arc<CellPicture>)> {
+    pub fn draw(&self, now: Instant) -> Vec<(TileId, Arc<CellPicture>)> {
         let mut due = Vec::new();
         for (tile, place) in &mut *self.places() {
-            if place.is_due() {
-                place.due = false;
+            if place.due(now) == Some(Due::Now) {
+                place.changed = false;
+                place.drawn_at = Some(now);
                 let (picture, window) = (place.newest.clone(), place.window.clone());
                 due.extend(picture.zip(window).map(|what| (tile.clone(), what)));
             }
@@ -222,27 +255,44 @@ mod tests {
 
     #[test]
     fn the_newest_picture_wins_and_is_drawn_once() {
-        let gallery = Gallery::default();
+        let (gallery, now) = (Gallery::default(), Instant::now());
         let tile = TileId::person("ben".into());
         gallery.show(&tile, grey(20));
-        assert!(gallery.draw().is_empty(), "nobody looks");
+        assert!(gallery.draw(now).is_empty(), "nobody looks");
         gallery.set_windows(&[window(&tile, 16, false)]);
         gallery.show(&tile, grey(90));
         gallery.show(&tile, grey(200));
-        let drawn = gallery.draw();
+        let drawn = gallery.draw(now);
         let expected = window(&tile, 16, false).draw(&grey(200));
         assert_eq!(drawn, [(tile.clone(), Arc::new(expected))]);
-        assert!(gallery.draw().is_empty(), "it is drawn already");
+        assert!(gallery.draw(now).is_empty(), "it is drawn already");
         gallery.set_windows(&[window(&tile, 8, false)]);
-        assert_eq!(gallery.draw().len(), 1, "another size is another picture");
+        assert_eq!(gallery.draw(now).len(), 1, "another size is another picture");
         gallery.set_windows(&[]);
         gallery.show(&tile, grey(30));
-        assert!(gallery.draw().is_empty(), "out of sight");
+        assert!(gallery.draw(now).is_empty(), "out of sight");
         gallery.set_windows(&[window(&tile, 8, false)]);
-        assert_eq!(gallery.draw().len(), 1, "back in sight, without waiting for the next one");
+        assert_eq!(gallery.draw(now).len(), 1, "back in sight, without waiting for the next one");
         gallery.end(&tile);
         gallery.set_windows(&[window(&tile, 9, false)]);
-        assert!(gallery.draw().is_empty(), "nothing is shown any more");
+        assert!(gallery.draw(now).is_empty(), "nothing is shown any more");
+    }
+
+    #[test]
+    fn small_tiles_are_drawn_less_often() {
+        let start = Instant::now();
+        let drawings = |width: u16| {
+            let (gallery, tile) = (Gallery::default(), TileId::person("ben".into()));
+            gallery.set_windows(&[window(&tile, width, false)]);
+            let drawn = (0..30u32).filter(|number| {
+                gallery.show(&tile, grey(20));
+                let now = start + Duration::from_secs(1) * *number / 15;
+                !gallery.draw(now).is_empty()
+            });
+            drawn.count()
+        };
+        // Windows of 4 rows, 30 pictures within two seconds.
+        assert_eq!([drawings(90), drawings(40), drawings(16)], [30, 15, 10]);
     }
 
     #[test]
