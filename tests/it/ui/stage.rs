@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use conclave::media::video::Picture;
 use conclave::model::AudioLevels;
@@ -328,7 +329,7 @@ fn ramp(width: u32, height: u32) -> Arc<Picture> {
 
 /// Draws what the gallery has into the tiles, as the runtime does.
 fn hang(mut ui: Harness, gallery: &Gallery) -> Harness {
-    for (tile, cells) in gallery.draw() {
+    for (tile, cells) in gallery.draw(Instant::now()) {
         ui = ui.event(Event::TileChanged { tile, content: TileContent::Picture(cells) });
     }
     ui
