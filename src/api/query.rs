@@ -2,6 +2,7 @@
 
 use crate::model::ContextId;
 use crate::model::StreamRoomId;
+use crate::wire::subscription::Query;
 
 use super::error::ApiError;
 
@@ -153,18 +154,11 @@ pub(super) fn to_channel(query: &str) -> String {
 /// wants to hear of it: both generations' names, and the marker that makes a server that
 /// speaks both choose the newer one (streams.md §8.4).
 pub(super) fn room_channels(room: &StreamRoomId) -> Result<Vec<String>, ApiError> {
-    const PATHS: [&str; 8] = [
-        "streamroom/update",
-        "streamroom/delete",
-        "streamroom/join",
-        "streamroom/leave",
-        "streamroom/streams",
-        "streamroom/subscribers",
-        "streamroom/internal",
-        "streamroom/internal/reoffer",
-    ];
     check_id(room.as_str())?;
-    Ok(PATHS.iter().map(|path| format!("{path}|containerId={room}")).collect())
+    let queries = Query::for_joining(room.as_str());
+    let queries =
+        queries.map_err(|error| ApiError::Invalid { what: "id", reason: error.to_string() })?;
+    Ok(queries.iter().map(Query::to_string).collect())
 }
 
 fn check_id(id: &str) -> Result<(), ApiError> {

@@ -18,13 +18,11 @@ use ringbuf::traits::Producer;
 use ringbuf::traits::Split;
 
 use super::deadline::OpenStream;
-use super::deadline::within_deadline;
 use super::fault::StreamState;
 use super::fault::Watchdog;
-use super::host;
 use super::host::Candidate;
+use super::stream;
 use super::stream::Format;
-use super::stream::open_error;
 use crate::device::audio::AudioInput;
 use crate::device::error::DeviceError;
 use crate::device::error::Direction;
@@ -41,15 +39,7 @@ const START: Duration = Duration::from_secs(2);
 pub(in crate::device) fn open_input(
     name: Option<&str>,
 ) -> Result<Box<dyn AudioInput>, DeviceError> {
-    let name = name.map(str::to_owned);
-    within_deadline(Direction::Input, move || {
-        let candidate = host::find(Direction::Input, name.as_deref())?;
-        let format = Format::choose(Direction::Input, &candidate)?;
-        let input = RealInput::open(&candidate, format)
-            .or_else(|_| RealInput::open(&candidate, format.with_default_buffer()));
-        let input = input.map_err(|error| open_error(Direction::Input, &candidate, &error))?;
-        Ok(Box::new(input) as Box<dyn AudioInput>)
-    })
+    Ok(Box::new(stream::open(Direction::Input, name, RealInput::open)?))
 }
 
 struct RealInput {

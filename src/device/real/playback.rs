@@ -22,13 +22,11 @@ use ringbuf::traits::Producer;
 use ringbuf::traits::Split;
 
 use super::deadline::OpenStream;
-use super::deadline::within_deadline;
 use super::fault::StreamState;
 use super::fault::Watchdog;
-use super::host;
 use super::host::Candidate;
+use super::stream;
 use super::stream::Format;
-use super::stream::open_error;
 use crate::device::audio::AudioOutput;
 use crate::device::error::DeviceError;
 use crate::device::error::Direction;
@@ -58,15 +56,7 @@ const DRAIN: Duration = Duration::from_millis(300);
 pub(in crate::device) fn open_output(
     name: Option<&str>,
 ) -> Result<Box<dyn AudioOutput>, DeviceError> {
-    let name = name.map(str::to_owned);
-    within_deadline(Direction::Output, move || {
-        let candidate = host::find(Direction::Output, name.as_deref())?;
-        let format = Format::choose(Direction::Output, &candidate)?;
-        let output = RealOutput::open(&candidate, format)
-            .or_else(|_| RealOutput::open(&candidate, format.with_default_buffer()));
-        let output = output.map_err(|error| open_error(Direction::Output, &candidate, &error))?;
-        Ok(Box::new(output) as Box<dyn AudioOutput>)
-    })
+    Ok(Box::new(stream::open(Direction::Output, name, RealOutput::open)?))
 }
 
 struct RealOutput {

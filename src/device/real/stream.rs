@@ -8,6 +8,8 @@ use cpal::SupportedStreamConfig;
 use cpal::SupportedStreamConfigRange;
 use cpal::traits::DeviceTrait;
 
+use super::deadline::within_deadline;
+use super::host;
 use super::host::Candidate;
 use crate::device::error::DeviceError;
 use crate::device::error::Direction;
@@ -75,11 +77,24 @@ impl Format {
     }
 }
 
-pub(super) fn open_error(
+/// Opens the device called `name`, or the default one, within the time that is allowed: with the
+/// buffer that suits us, or else with the one that the system likes.
+pub(super) fn open<T: Send + 'static>(
     direction: Direction,
-    candidate: &Candidate,
-    error: &cpal::Error,
-) -> DeviceError {
+    name: Option<&str>,
+    open: impl Fn(&Candidate, Format) -> Result<T, cpal::Error> + Send + 'static,
+) -> Result<T, DeviceError> {
+    let name = name.map(str::to_owned);
+    within_deadline(direction, move || {
+        let candidate = host::find(direction, name.as_deref())?;
+        let format = Format::choose(direction, &candidate)?;
+        let opened =
+            open(&candidate, format).or_else(|_| open(&candidate, format.with_default_buffer()));
+        opened.map_err(|error| open_error(direction, &candidate, &error))
+    })
+}
+
+fn open_error(direction: Direction, candidate: &Candidate, error: &cpal::Error) -> DeviceError {
     let name = candidate.info.name.clone();
     DeviceError::Open { direction, name, reason: error.to_string() }
 }
