@@ -57,6 +57,7 @@ pub struct Global {
 
 /// Where sound comes from and goes to, and what is shown.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Devices")]
 pub struct Sound {
     /// Microphone: a device name, default, file:PATH.wav, tone:HZ, voice:N, silence or null
     #[arg(long, global = true, env = "CONCLAVE_MIC", value_name = "DEV")]
@@ -77,6 +78,7 @@ pub struct Sound {
 
 /// How the terminal is used.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Terminal")]
 pub struct Screen {
     /// Theme by name
     #[arg(long, global = true, env = "CONCLAVE_THEME")]

@@ -173,7 +173,8 @@ fn delays(tracks: &[&Value], begun: &[Value]) -> Vec<f64> {
         let track = tracks.iter().find(|track| track["user"] == *name).unwrap();
         let found = onsets(&samples(std::fs::File::open(track["file"].as_str().unwrap()).unwrap()));
         assert!(found.len() + 2 >= RECORDED, "{name}: {found:?}");
-        for pair in found.windows(2) {
+        // The recording may have begun within the first burst, and then has the end of it only.
+        for pair in found[1..].windows(2) {
             assert!(apart(pair[1], pair[0]).abs() < 15.0, "{name}: {found:?}");
         }
         let said = begun["mic_at_ms"].as_f64().unwrap() + *offset as f64;

@@ -78,20 +78,35 @@ impl Conclave {
     pub fn event_where(&mut self, name: &str, is_it: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + wait::PATIENCE;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            let Ok((at, line)) = self.lines.recv_timeout(left) else {
-                let _ = self.child.kill();
-                let stderr = self.stderr.recv().unwrap_or_default();
-                panic!("no event {name}; seen: {:#?}\nstderr: {stderr}", self.seen);
-            };
-            let value: Value = serde_json::from_str(&line).unwrap_or_else(|error| {
-                panic!("stdout has a line that is no JSON ({error}): {line}")
-            });
-            self.seen.push((at, value.clone()));
+            let value = self.next(name, deadline);
             if value["event"] == name && is_it(&value) {
                 return value;
             }
         }
+    }
+
+    /// Waits until each of `wanted` has been satisfied by an event, in whatever order they come.
+    pub fn all_of(&mut self, what: &str, wanted: &[&dyn Fn(&Value) -> bool]) {
+        let deadline = Instant::now() + wait::PATIENCE;
+        let mut open = wanted.to_vec();
+        while !open.is_empty() {
+            let value = self.next(what, deadline);
+            open.retain(|is_it| !is_it(&value));
+        }
+    }
+
+    /// The next line as an event; fails the test if `what` has not come in time.
+    fn next(&mut self, what: &str, deadline: Instant) -> Value {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let Ok((at, line)) = self.lines.recv_timeout(left) else {
+            let _ = self.child.kill();
+            let stderr = self.stderr.recv().unwrap_or_default();
+            panic!("no event {what}; seen: {:#?}\nstderr: {stderr}", self.seen);
+        };
+        let value: Value = serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("stdout has a line that is no JSON ({error}): {line}"));
+        self.seen.push((at, value.clone()));
+        value
     }
 
     /// Takes notice of everything printed so far, without waiting.
