@@ -1,6 +1,8 @@
 //! The rest of the public interface against the embedded bridge: what the other tests of this
 //! folder do not happen to call.
 
+use std::time::Duration;
+
 use conclave::api::ApiError;
 use conclave::api::DeleteOutcome;
 use conclave::api::DesktopType;
@@ -239,7 +241,17 @@ async fn handles_and_tracks_are_checked() {
     assert!(matches!(ana.publish_stream(handle).await, Err(ApiError::AlreadyPublished(_))));
     let up = |state: &PeerState| *state == PeerState::Connected;
     soon("the connection", state.wait_for(up)).await.unwrap();
-    let mine = whole(ana.list_streams(&room).await.unwrap()[0].id);
+    // The SFU notices by itself, a little later than we do.
+    let mut tick = tokio::time::interval(Duration::from_millis(20));
+    let listed = soon("the stream in the list", async {
+        loop {
+            tick.tick().await;
+            if let Some(stream) = ana.list_streams(&room).await.unwrap().first() {
+                break stream.id;
+            }
+        }
+    });
+    let mine = whole(listed.await);
     let nothing = ana.unsubscribe_from_remote_streams(&room, &mine).await;
     assert!(matches!(nothing, Err(ApiError::NotSubscribed(_))));
     // What one publishes oneself can be listened to as well.
