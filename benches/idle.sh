@@ -6,15 +6,7 @@
 set -eu
 program=${1:-target/release/conclave}
 seconds=${2:-60}
-work=$(mktemp -d)
-socket=conclave-idle-$$
-clean() {
-    [ -z "${KEEP:-}" ] || cp "$work/bytes" "$KEEP"
-    tmux -L "$socket" kill-server 2>/dev/null || true
-    [ -z "${guest:-}" ] || kill "$guest" 2>/dev/null || true
-    rm -rf "$work"
-}
-trap clean EXIT
+. "$(dirname "$0")/measured.sh"
 program=$(realpath "$program")
 tmux -L "$socket" -f /dev/null new-session -d -x 120 -y 40 \
     "exec '$program' host --listen 127.0.0.1:0 --data '$work/ana' --name ana --admit all --mic silence --speaker null"
@@ -23,15 +15,9 @@ tmux -L "$socket" send-keys Escape
 : >"$work/ben.log"
 "$program" join "$(cat "$work/ana/invite.txt")" --data "$work/ben" --name ben --headless --json \
     --mic silence --speaker null >"$work/ben.log" 2>&1 &
-guest=$!
+others=$!
 until grep -q '"joined"' "$work/ben.log"; do sleep 0.1; done
 sleep 36 # the sparkline of the room shows the last half minute, in which somebody came
-host=$(tmux -L "$socket" display-message -p '#{pane_pid}')
-ticks() { sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f12,13 | tr ' ' '+' | xargs -I{} sh -c 'echo $(({}))'; }
-tmux -L "$socket" pipe-pane -o "cat >'$work/bytes'"
-before=$(ticks "$host")
-sleep "$seconds"
-after=$(ticks "$host")
-bytes=$(wc -c <"$work/bytes" 2>/dev/null || echo 0)
-awk -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" -v s="$seconds" -v b="$bytes" 'BEGIN {
+measure "$seconds"
+awk -v t="$used" -v hz="$(getconf CLK_TCK)" -v s="$seconds" -v b="$bytes" 'BEGIN {
     printf "over %d s: %.2f %% of a core, %d bytes to the terminal\n", s, 100 * t / hz / s, b }'

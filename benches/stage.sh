@@ -10,16 +10,7 @@ seconds=${2:-30}
 videos=${3:-4}
 voices=${4:-10}
 size=${SIZE:-120x40}
-work=$(mktemp -d)
-socket=conclave-stage-$$
-others=
-clean() {
-    [ -z "${KEEP:-}" ] || cp "$work/bytes" "$work/screen" "$KEEP" 2>/dev/null || true
-    tmux -L "$socket" kill-server 2>/dev/null || true
-    for other in $others; do kill "$other" 2>/dev/null || true; done
-    rm -rf "$work"
-}
-trap clean EXIT
+. "$(dirname "$0")/measured.sh"
 # Person number $1 begins with the other arguments.
 begin() {
     number=$1
@@ -44,23 +35,16 @@ tmux -L "$socket" -f /dev/null new-session -d -x "${size%x*}" -y "${size#*x}" \
 until tmux -L "$socket" capture-pane -p | grep -q 'in call'; do sleep 0.2; done
 tmux -L "$socket" send-keys z
 sleep 10
-viewer=$(tmux -L "$socket" display-message -p '#{pane_pid}')
-ticks() { sed 's/.*) //' "/proc/$1/stat" | cut -d' ' -f12,13 | tr ' ' '+' | xargs -I{} sh -c 'echo $(({}))'; }
-tmux -L "$socket" pipe-pane -o "cat >'$work/bytes'"
-before=$(ticks "$viewer")
-sleep "$seconds"
-after=$(ticks "$viewer")
-tmux -L "$socket" pipe-pane
+measure "$seconds"
 tmux -L "$socket" capture-pane -p -e >"$work/screen"
-bytes=$(wc -c <"$work/bytes" 2>/dev/null || echo 0)
-memory=$(awk '/^VmRSS/ { print $2 }' "/proc/$viewer/status")
-peak=$(awk '/^VmHWM/ { print $2 }' "/proc/$viewer/status")
+memory=$(awk '/^VmRSS/ { print $2 }' "/proc/$measured/status")
+peak=$(awk '/^VmHWM/ { print $2 }' "/proc/$measured/status")
 # Synchronized updates end with this; one to a frame.
 frames=$(grep -ao '2026l' "$work/bytes" | wc -l)
 sent=$(for number in $(seq "$videos"); do
     grep -o '"video_sent":\[[^]]*' "$work/p$number.log" | tail -n 1 | grep -o '"fps":[0-9.]*' | cut -d: -f2
 done | tr '\n' ' ')
-awk -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" -v s="$seconds" -v b="$bytes" -v m="$memory" \
+awk -v t="$used" -v hz="$(getconf CLK_TCK)" -v s="$seconds" -v b="$bytes" -v m="$memory" \
     -v p="$peak" -v v="$videos" -v n="$voices" -v f="$frames" -v z="$size" -v q="$sent" 'BEGIN {
     printf "%d videos, %d voices, %s, over %d s: %.1f %% of a core, %.1f MB (peak %.1f MB), %.1f KiB/s and %.1f frames/s to the terminal; sent pictures/s: %s\n",
         v, n, z, s, 100 * t / hz / s, m / 1024, p / 1024, b / 1024 / s, f / s, q }'
