@@ -52,7 +52,7 @@ pulse: setup-test ## A tone from one virtual sound card to another, through a ca
 recording: setup-test ## Three processes, a minute recorded, the bridge killed: how far tracks are apart
 	CONCLAVE_RECORDED_SECONDS=60 cargo test --test it cli::recording -- --nocapture
 
-peers: setup ## Calls through a real Janus and a real coturn (as root also through a firewall)
+peers: setup ## Calls through a real Janus and a real coturn (as root also through a firewall), and with a real Chromium
 	@.ci/setup peers
 	cargo test --test peers -- --nocapture
 

@@ -185,7 +185,9 @@ impl Subscribing {
         let mid = self.find_line(header)?;
         let line = self.lines.get_mut(&mid)?;
         let (stream_id, _) = line.owner.as_ref()?;
-        if !line.payload_types.contains(&header.payload_type) || inbound.packet.payload.is_empty() {
+        // Of video, padding counts: its number would be missed.
+        let padding = inbound.packet.payload.is_empty() && line.kind != TrackKind::Video;
+        if !line.payload_types.contains(&header.payload_type) || padding {
             return None;
         }
         let same_source = line.source == Some(header.ssrc);
@@ -435,6 +437,19 @@ mod tests {
             assert_eq!(received.try_recv(), Ok(event));
         }
         assert!(received.try_recv().is_err());
+    }
+
+    #[test]
+    fn padding_is_passed_on_where_its_number_counts() {
+        let mut role = role();
+        role.answer(Instant::now(), OFFER, &mut Outbox::new(None)).unwrap();
+        let mut passes = |ssrc, payload_type, payload: &'static [u8]| {
+            let header = rtc::rtp::Header { ssrc, payload_type, ..rtc::rtp::Header::default() };
+            let packet = rtc::rtp::Packet { header, payload: Bytes::from_static(payload) };
+            role.route(Inbound { packet, arrival: Instant::now() }).is_some()
+        };
+        assert!(passes(200, 96, b"picture") && passes(200, 96, b""));
+        assert!(passes(100, 111, b"sound") && !passes(100, 111, b""));
     }
 
     proptest! {

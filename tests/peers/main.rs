@@ -1,6 +1,7 @@
-//! Our clients through the servers of others: Janus as the SFU, coturn as the relay.
+//! Our clients and those of others: through Janus as the SFU, coturn as the relay, and with a
+//! browser on the other side.
 //!
-//! Every test starts a server of its own on free ports and ends it. Where a server is not
+//! Every test starts what it needs of its own on free ports and ends it. Where a program is not
 //! installed its tests say so and pass; `make peers` installs what they need.
 
 #![expect(
@@ -10,6 +11,8 @@
     reason = "tests fail on the unexpected, and print what they measure"
 )]
 
+#[cfg(unix)]
+mod browser;
 mod call;
 mod coturn;
 #[cfg(target_os = "linux")]

@@ -13,9 +13,12 @@ use conclave::media::pipeline::ReceiverStats;
 use conclave::model::KeyId;
 use conclave::model::Secret;
 
+/// The id of every key here.
+pub const KEY_ID: &str = "0123456789abcdef0123456789abcdef";
+
 /// A room with one key, made of one byte.
 pub fn keys(byte: u8) -> Arc<FrameKeys> {
-    let id = KeyId::from("0123456789abcdef0123456789abcdef");
+    let id = KeyId::from(KEY_ID);
     let key = MediaKey { id: id.clone(), key: Secret::new([byte; 32]) };
     Arc::new(FrameKeys::new(id, vec![key]))
 }

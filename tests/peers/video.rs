@@ -34,7 +34,7 @@ use crate::sound::keys;
 const ENOUGH: usize = 20;
 
 /// Shows a picture that counts, for ever.
-async fn show(sink: &VideoSink) -> ! {
+pub async fn show(sink: &VideoSink) -> ! {
     let config = EncoderConfig { width: 320, height: 180, fps: 15, bitrate_kbit: 150 };
     let mut sender = VideoSender::new(keys(KEY), config, Content::Camera, 0, 0).unwrap();
     let mut pace = tokio::time::interval(Duration::from_millis(66));

@@ -1,11 +1,14 @@
 //! Sender and receiver of pictures against each other, over a network made of arithmetic.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
 use bytes::Bytes;
 use conclave::crypto::frame::FrameCryptor;
+use conclave::crypto::frame::FrameKeys;
+use conclave::crypto::frame::MediaKey;
 use conclave::media::Picture;
 use conclave::media::codec::vp8::Content;
 use conclave::media::codec::vp8::Decoder;
@@ -18,9 +21,12 @@ use conclave::media::pipeline::video_recv::FIRST_REQUEST_INTERVAL;
 use conclave::media::pipeline::video_recv::GAP_PATIENCE;
 use conclave::media::pipeline::video_send::MAX_PAYLOAD;
 use conclave::media::video::psnr_y;
+use conclave::model::KeyId;
+use conclave::model::Secret;
 use conclave::model::TrackKind;
 use proptest::prelude::*;
 use rand::RngExt;
+use serde_json::Value;
 
 use super::support::keys;
 use super::support::rng;
@@ -280,6 +286,44 @@ fn padding_between_frames_changes_nothing() {
         assert!(receiver.handle_packet(padding, now).is_none());
     }
     assert_eq!((shown, receiver.stats().breaks), (4, 0));
+}
+
+/// Frames of the official web client, whatever they have in the clear, are authentic until a bit
+/// of them changes. They hold noise, so none becomes a picture.
+#[test]
+fn recorded_frames_open_on_their_way_to_the_decoder() {
+    let all: Value = serde_json::from_str(include_str!("../../data/media.json")).unwrap();
+    let bytes = |value: &Value| hex::decode(value.as_str().unwrap()).unwrap();
+    let keys = all["keys"].as_array().unwrap().iter().map(|key| MediaKey {
+        id: KeyId::from(key["keyId"].as_str().unwrap()),
+        key: Secret::new(bytes(&key["key"]).try_into().unwrap()),
+    });
+    let keys = Arc::new(FrameKeys::new(KeyId::from(""), keys.collect()));
+    let receive = |sealed: &[u8]| {
+        let mut receiver = VideoReceiver::new(Arc::clone(&keys));
+        let pieces = sealed.chunks(1000);
+        let last = pieces.len() - 1;
+        for (index, piece) in pieces.enumerate() {
+            let payload = [&[if index == 0 { 0x10 } else { 0 }][..], piece].concat().into();
+            let (seq, marker) = (index as u64, index == last);
+            let packet = VideoPacket { seq, timestamp: 0, marker, payload };
+            assert!(receiver.handle_packet(packet, Instant::now()).is_none());
+        }
+        let stats = receiver.stats();
+        (stats.undecryptable, stats.undecoded)
+    };
+    let mut opened = 0;
+    for case in all["frames"].as_array().unwrap().iter().filter(|case| case["kind"] == "video") {
+        let mut sealed = bytes(&case["encrypted"]);
+        // Only what begins like a key frame is looked at without one before it.
+        let key = sealed[0] & 1 == 0;
+        assert_eq!(receive(&sealed), (0, u64::from(key)), "{case}");
+        opened += u32::from(key);
+        let middle = sealed.len() / 2;
+        sealed[middle] ^= 1;
+        assert_eq!(receive(&sealed), (u64::from(key), 0), "{case} with a bit changed");
+    }
+    assert!(opened >= 8, "{opened} of them begin like key frames");
 }
 
 /// `CORRUPTED_COUNT` sealed key frames with a byte changed each: not one becomes a picture.

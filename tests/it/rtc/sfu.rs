@@ -106,7 +106,7 @@ impl World {
 
 pub(super) struct Listener {
     pub(super) subscriber: Subscriber,
-    events: mpsc::Receiver<SubscriberEvent>,
+    pub(super) events: mpsc::Receiver<SubscriberEvent>,
     session: SessionId,
 }
 

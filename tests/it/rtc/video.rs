@@ -3,12 +3,26 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU32;
+use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use std::time::Instant;
 
 use bytes::Bytes;
 use conclave::bridge::sfu::SfuConfig;
+use conclave::crypto::frame::FrameKeys;
+use conclave::crypto::frame::MediaKey;
+use conclave::device::video::pattern;
+use conclave::media::codec::vp8::Content;
+use conclave::media::codec::vp8::EncoderConfig;
+use conclave::media::pipeline::VideoPacket;
+use conclave::media::pipeline::VideoReceiver;
+use conclave::media::pipeline::VideoReceiverStats;
+use conclave::media::pipeline::VideoSender;
+use conclave::model::KeyId;
+use conclave::model::Secret;
 use conclave::model::TrackId;
 use conclave::model::VideoContent;
 use conclave::rtc::EncodedVideo;
@@ -192,6 +206,121 @@ async fn what_is_lost_on_either_way_comes_again() {
         stats.packets_lost
     );
     assert!(total.load(Ordering::Relaxed) > 50);
+    ben.subscriber.close().await;
+    publisher.close().await;
+    world.sfu.shutdown().await;
+}
+
+/// Payload type of what is sent again, on either leg.
+const REPAIR_TYPE: u8 = 97;
+
+/// What the sender of pictures and the receiver tell each other past the network.
+#[derive(Default)]
+struct Fate {
+    /// Pictures are seen: from now on one may get lost.
+    seen: AtomicBool,
+    /// Packets that are to be lost.
+    doomed: AtomicUsize,
+    /// The number of the picture that was lost.
+    lost: AtomicU32,
+}
+
+fn keys() -> Arc<FrameKeys> {
+    let id = KeyId::from("k");
+    let key = MediaKey { id: id.clone(), key: Secret::new([7; 32]) };
+    Arc::new(FrameKeys::new(id, vec![key]))
+}
+
+/// Shows the test picture; dooms the second key frame once the first was seen.
+async fn show(sink: &VideoSink, fate: &Fate) {
+    let config = EncoderConfig { width: 320, height: 180, fps: 15, bitrate_kbit: 150 };
+    let mut sender = VideoSender::new(keys(), config, Content::Camera, 0, 0).unwrap();
+    let mut pace = tokio::time::interval(Duration::from_millis(66));
+    let began = Instant::now();
+    for number in 1.. {
+        pace.tick().await;
+        let dooms = fate.seen.load(Ordering::Relaxed) && fate.lost.load(Ordering::Relaxed) == 0;
+        if sink.take_key_frame_wanted() || dooms {
+            sender.request_key_frame();
+        }
+        let picture = pattern::picture(number, 320, 180);
+        let encoded = sender.handle_picture(&picture, began.elapsed(), &mut rand::rng()).unwrap();
+        let Some(encoded) = encoded else { continue };
+        if encoded.key && dooms {
+            fate.doomed.store(encoded.payloads.len(), Ordering::Relaxed);
+            fate.lost.store(number, Ordering::Relaxed);
+        }
+        let (payloads, timestamp) = (encoded.payloads, encoded.timestamp);
+        // A queue that is full drops, and wants a key frame again.
+        let _ = sink.write(EncodedVideo { payloads, timestamp });
+    }
+}
+
+/// Decodes until a picture from after the lost one is seen; answers how often it asked for one
+/// that stands alone, and the counters.
+async fn recover(ben: &mut Listener, fate: &Fate) -> (u32, VideoReceiverStats) {
+    let mut receiver = VideoReceiver::new(keys());
+    let mut asked = 0;
+    loop {
+        let event = ben.events.recv().await.unwrap();
+        let SubscriberEvent::Rtp { mid, seq, timestamp, marker, payload, arrival, .. } = event
+        else {
+            continue;
+        };
+        let packet = VideoPacket { seq, timestamp, marker, payload };
+        let lost = fate.lost.load(Ordering::Relaxed);
+        if let Some(picture) = receiver.handle_packet(packet, arrival) {
+            let number = pattern::read_counter(&picture).unwrap();
+            assert_ne!(Some(number), Some(lost).filter(|lost| *lost > 0), "it was lost");
+            if lost > 0 && number > lost {
+                let stats = receiver.stats();
+                assert!(stats.breaks > 0 && stats.key_frames > 1 && stats.undecoded == 0);
+                return (asked, stats);
+            }
+            fate.seen.store(true, Ordering::Relaxed);
+        }
+        if receiver.wants_key_frame(Instant::now()) {
+            asked += u32::from(lost > 0);
+            ben.subscriber.request_keyframe(&mid).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_frame_that_never_comes_again_is_replaced_by_another() {
+    let mut network = Lossy::bind().await;
+    let bind = (Ipv4Addr::LOCALHOST, network.port).into();
+    let advertise = vec![lossy::OUTSIDE];
+    let mut world = World::with(SfuConfig { bind, advertise, ..SfuConfig::default() }).await;
+    let fate = Arc::new(Fate::default());
+    let judge = Arc::clone(&fate);
+    network.carry(Arc::new(move |way, datagram| {
+        // Nothing is sent again with success.
+        let again = datagram.get(1).is_some_and(|second| second & 0x7f == REPAIR_TYPE);
+        let spare = |left: usize| left.checked_sub(1);
+        let doomed = || {
+            way == lossy::Way::ToSfu
+                && judge.doomed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spare).is_ok()
+        };
+        lossy::is_rtp(datagram) && (again || doomed())
+    }));
+    let stream = world.join(ANA).await;
+    let publisher = Publisher::new(&loopback()).unwrap();
+    let sink = publisher.add_video_track(VideoContent::Camera).await.unwrap();
+    world.publish(ANA, &publisher).await;
+    world.join(BEN).await;
+    let mut ben = Listener::new();
+    world.subscribe(BEN, &[stream], &mut ben).await;
+    let recovered = async {
+        tokio::select! {
+            done = recover(&mut ben, &fate) => done,
+            () = show(&sink, &fate) => unreachable!("it shows for ever"),
+        }
+    };
+    let recovered = tokio::time::timeout(Duration::from_secs(20), recovered).await;
+    let (asked, stats) = recovered.expect("pictures again within 20 s");
+    println!("asked {asked} times: {stats:?}");
+    assert!(asked > 0, "it had to ask");
     ben.subscriber.close().await;
     publisher.close().await;
     world.sfu.shutdown().await;

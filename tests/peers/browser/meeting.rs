@@ -1,0 +1,205 @@
+//! A browser and a call of ours in a room of the embedded bridge.
+//!
+//! The browser's bridge calls are made by the test; its media takes its own way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use conclave::api::Call;
+use conclave::api::CallConfig;
+use conclave::api::DeviceSpec;
+use conclave::api::VideoSpec;
+use conclave::api::Wanted;
+use conclave::model::StreamRoomId;
+use conclave::net::session::Session;
+use conclave::net::session::SessionConfig;
+use serde_json::Value;
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::page::PATIENCE;
+use super::page::Page;
+use super::pictures;
+use super::pictures::Likeness;
+use crate::world::World;
+
+/// Pictures that are compared, each way.
+const ENOUGH: usize = 15;
+/// Bits per second that the bridge takes of a publisher (streams.md §10.2).
+const MOST: u64 = 512_000;
+
+/// A user whose media a browser sends and receives.
+struct Guest {
+    page: Page,
+    session: Session,
+    room: StreamRoomId,
+    /// What the page has to know.
+    keys: Value,
+}
+
+impl Guest {
+    /// Joins, and publishes the moving picture of the page, its offer as `adapted`.
+    async fn enter(
+        world: &World,
+        name: &str,
+        room: &StreamRoomId,
+        mut page: Page,
+        adapted: fn(&str) -> String,
+    ) -> Self {
+        let member = world.connect(name).await;
+        let keys = member.create_stream_api().get_stream_room_recording_keys(room).await.unwrap();
+        let key = keys.last().expect("the room has a key");
+        let keys = json!({ "key": hex::encode(key.key.expose()), "keyId": key.id.0 });
+        member.disconnect().await;
+        let config = SessionConfig {
+            url: world.bridge.url(),
+            solution: world.solution.clone(),
+            key: world.key(name),
+            bridge_key: Some(world.bridge.public_key()),
+        };
+        let (session, _events) = Session::connect(config).await.unwrap();
+        let offer = page.ask("publish", keys.clone()).await;
+        let offer = adapted(offer.as_str().unwrap());
+        let guest = Self { page, session, room: room.clone(), keys };
+        guest.call("stream.streamRoomJoin", json!({})).await;
+        guest.publish(offer).await
+    }
+
+    async fn publish(mut self, offer: String) -> Self {
+        let offer = json!({ "offer": { "type": "offer", "sdp": offer } });
+        let answer = self.call("stream.streamPublish", offer).await;
+        println!("published: {}", answer["publishedData"]["stream"]["tracks"]);
+        let sdp = &answer["answer"]["sdp"];
+        say_negotiated("the browser sends with", sdp.as_str().unwrap());
+        self.page.ask("answered", json!({ "sdp": sdp })).await;
+        self
+    }
+
+    /// Subscribes to all that others send.
+    async fn subscribe(&mut self, own: &str) {
+        let mut pace = tokio::time::interval(Duration::from_millis(100));
+        let others = loop {
+            pace.tick().await;
+            let list = self.call("stream.streamList", json!({})).await;
+            let streams = list["list"].as_array().unwrap().iter();
+            let others: Vec<_> = streams.filter(|stream| stream["userId"] != own).collect();
+            if !others.is_empty() {
+                break others.iter().map(|stream| json!({ "streamId": stream["id"] })).collect();
+            }
+        };
+        let add = json!({ "subscriptionsToAdd": Value::Array(others) });
+        let offered = self.call("stream.streamsSubscribeToRemote", add).await;
+        let mut options = self.keys.clone();
+        options["sdp"] = offered["offer"]["sdp"].clone();
+        let answer = self.page.ask("subscribe", options).await;
+        say_negotiated("the browser receives with", answer.as_str().unwrap());
+        let accept = json!({
+            "sessionId": offered["sessionId"],
+            "answer": { "type": "answer", "sdp": answer },
+        });
+        self.session.call("stream.streamAcceptOffer", accept).await.unwrap();
+    }
+
+    /// A call about the room.
+    async fn call(&self, method: &str, mut params: Value) -> Value {
+        params["streamRoomId"] = self.room.as_str().into();
+        self.session.call(method, params).await.unwrap_or_else(|e| panic!("{method}: {e}"))
+    }
+}
+
+/// The offer of a browser that sends nothing again: it has to be asked for key frames.
+fn without_repair(offer: &str) -> String {
+    let kept = |line: &&str| {
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        let repair = value.contains(" rtx/") || value.contains(" apt=") || value.contains(" nack");
+        !(repair && !value.ends_with("pli") || name == "a=ssrc-group")
+    };
+    offer.lines().filter(kept).flat_map(|line| [line, "\r\n"]).collect()
+}
+
+fn say_negotiated(what: &str, sdp: &str) {
+    let kept = |line: &&str| {
+        let kept = ["a=rtpmap", "a=rtcp-fb", "a=extmap:", "a=fmtp", "a=group", "a=rtcp-rsize"];
+        kept.iter().any(|start| line.starts_with(start))
+    };
+    let lines: Vec<_> = sdp.lines().filter(kept).map(|line| &line[2..]).collect();
+    println!("{what} {}", lines.join(", "));
+}
+
+/// Watches the browser's picture in the call until enough have been compared.
+async fn watch(call: &Call, user: &str) {
+    let mut people = call.people();
+    let video = {
+        let shows = people.wait_for(|people| {
+            people.iter().any(|person| person.user.as_str() == user && !person.videos.is_empty())
+        });
+        let people = shows.await.unwrap();
+        let person = people.iter().find(|person| person.user.as_str() == user).unwrap();
+        person.videos[0].clone()
+    };
+    let mut shown = call.pictures(video.stream, &video.track).unwrap();
+    let (stream, track) = (video.stream, video.track);
+    call.want_pictures(vec![Wanted { stream, track, max_width: 0, max_height: 0 }]);
+    let (mut likeness, mut last) = (Likeness::default(), None);
+    while likeness.pairs() < ENOUGH {
+        shown.changed().await.unwrap();
+        let Some(picture) = shown.borrow_and_update().as_ref().map(Arc::clone) else { continue };
+        let number = pictures::number_of(&picture);
+        assert!(Some(number) >= last, "{number} after {last:?}");
+        last = Some(number);
+        likeness.compare(&pictures::drawn(number), &picture);
+    }
+    likeness.is_close("the browser's in the call");
+}
+
+/// What the browser says once it knows how much it may send.
+async fn told(page: &mut Page) -> Value {
+    let mut pace = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        pace.tick().await;
+        let figures = page.ask("figures", Value::Null).await;
+        if figures["publisher"]["availableOutgoingBitrate"] == MOST {
+            return figures;
+        }
+    }
+}
+
+async fn meet(adapted: fn(&str) -> String) {
+    let Some(page) = Page::open().await else { return };
+    let world = World::with_users(&["ana", "ben"]).await;
+    let ana = world.connect("ana").await.create_stream_api();
+    let room = world.room(&ana, &["ana", "ben"]).await;
+    let config = CallConfig::new(room.clone())
+        .with_microphone(None)
+        .with_speaker(DeviceSpec::Null)
+        .with_camera(Some(VideoSpec::Pattern));
+    let ana = Call::join(ana, config).await.unwrap();
+    let mut ben = Guest::enter(&world, "ben", &room, page, adapted).await;
+    ben.subscribe("ben").await;
+    let both =
+        async { tokio::join!(watch(&ana, "ben"), pictures::watch_pattern(&mut ben.page, ENOUGH)) };
+    let seen = timeout(PATIENCE, both).await;
+    println!("{}", ben.page.ask("figures", Value::Null).await);
+    seen.expect("pictures both ways in time");
+    let figures = timeout(PATIENCE, told(&mut ben.page)).await.expect("a bit rate in time");
+    assert_eq!(figures["counts"]["refused"], 0, "all is authentic");
+    let mut stats = ana.stats().unwrap();
+    let counted = stats.wait_for(|stats| !stats.video.is_empty() && !stats.video_sent.is_empty());
+    let counted = timeout(PATIENCE, counted).await.expect("figures in time").unwrap().clone();
+    println!("{figures}\n{:?}\n{:?}", counted.video, counted.video_sent);
+    let video = &counted.video[0];
+    assert_eq!((video.dropped_unauthenticated, video.undecodable, video.lost), (0, 0, 0));
+    ana.leave().await.unwrap();
+    ben.session.shutdown().await;
+    world.bridge.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_and_a_call_see_each_other() {
+    meet(str::to_owned).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_that_sends_nothing_again_is_seen() {
+    meet(without_repair).await;
+}
