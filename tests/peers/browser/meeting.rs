@@ -2,7 +2,11 @@
 //!
 //! The browser's bridge calls are made by the test; its media takes its own way.
 
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use conclave::api::Call;
@@ -10,7 +14,9 @@ use conclave::api::CallConfig;
 use conclave::api::DeviceSpec;
 use conclave::api::VideoSpec;
 use conclave::api::Wanted;
+use conclave::bridge::BridgeConfig;
 use conclave::model::StreamRoomId;
+use conclave::model::VideoTrackStats;
 use conclave::net::session::Session;
 use conclave::net::session::SessionConfig;
 use serde_json::Value;
@@ -21,6 +27,8 @@ use super::page::PATIENCE;
 use super::page::Page;
 use super::pictures;
 use super::pictures::Likeness;
+use crate::support::lossy;
+use crate::support::lossy::Lossy;
 use crate::world::World;
 
 /// Pictures that are compared, each way.
@@ -152,21 +160,38 @@ async fn watch(call: &Call, user: &str) {
     likeness.is_close("the browser's in the call");
 }
 
-/// What the browser says once it knows how much it may send.
-async fn told(page: &mut Page) -> Value {
+/// What the browser says once it says what is waited for.
+async fn figures_with(page: &mut Page, enough: fn(&Value) -> bool) -> Value {
     let mut pace = tokio::time::interval(Duration::from_millis(100));
     loop {
         pace.tick().await;
         let figures = page.ask("figures", Value::Null).await;
-        if figures["publisher"]["availableOutgoingBitrate"] == MOST {
+        if enough(&figures) {
             return figures;
         }
     }
 }
 
-async fn meet(adapted: fn(&str) -> String) {
-    let Some(page) = Page::open().await else { return };
-    let world = World::with_users(&["ana", "ben"]).await;
+/// It knows how much it may send.
+fn knows_its_bit_rate(figures: &Value) -> bool {
+    figures["publisher"]["availableOutgoingBitrate"] == MOST
+}
+
+/// What was lost on either way was asked for, and sent again.
+fn has_repaired(figures: &Value) -> bool {
+    figures["publisher"]["retransmittedPacketsSent"].as_u64() > Some(0)
+        && figures["subscriber"]["nackCount"].as_u64() > Some(0)
+}
+
+/// Has a call and a browser see each other until the browser has counted `enough`; answers what
+/// the call has counted.
+async fn meet(
+    page: Page,
+    config: BridgeConfig,
+    adapted: fn(&str) -> String,
+    enough: fn(&Value) -> bool,
+) -> VideoTrackStats {
+    let world = World::provision(config, &["ana", "ben"]).await;
     let ana = world.connect("ana").await.create_stream_api();
     let room = world.room(&ana, &["ana", "ben"]).await;
     let config = CallConfig::new(room.clone())
@@ -179,27 +204,52 @@ async fn meet(adapted: fn(&str) -> String) {
     let both =
         async { tokio::join!(watch(&ana, "ben"), pictures::watch_pattern(&mut ben.page, ENOUGH)) };
     let seen = timeout(PATIENCE, both).await;
-    println!("{}", ben.page.ask("figures", Value::Null).await);
+    if seen.is_err() {
+        println!("{}", ben.page.ask("figures", Value::Null).await);
+    }
     seen.expect("pictures both ways in time");
-    let figures = timeout(PATIENCE, told(&mut ben.page)).await.expect("a bit rate in time");
+    let figures = timeout(PATIENCE, figures_with(&mut ben.page, enough)).await;
+    let figures = figures.expect("what is waited for in time");
     assert_eq!(figures["counts"]["refused"], 0, "all is authentic");
     let mut stats = ana.stats().unwrap();
     let counted = stats.wait_for(|stats| !stats.video.is_empty() && !stats.video_sent.is_empty());
     let counted = timeout(PATIENCE, counted).await.expect("figures in time").unwrap().clone();
     println!("{figures}\n{:?}\n{:?}", counted.video, counted.video_sent);
-    let video = &counted.video[0];
-    assert_eq!((video.dropped_unauthenticated, video.undecodable, video.lost), (0, 0, 0));
+    let video = counted.video[0].clone();
+    assert_eq!((video.dropped_unauthenticated, video.undecodable), (0, 0));
     ana.leave().await.unwrap();
     ben.session.shutdown().await;
     world.bridge.shutdown().await;
+    video
+}
+
+fn in_memory(port: u16) -> BridgeConfig {
+    BridgeConfig::in_memory(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_browser_and_a_call_see_each_other() {
-    meet(str::to_owned).await;
+    let Some(page) = Page::open().await else { return };
+    let video = meet(page, in_memory(0), str::to_owned, knows_its_bit_rate).await;
+    assert_eq!(video.lost, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_browser_that_sends_nothing_again_is_seen() {
-    meet(without_repair).await;
+    let Some(page) = Page::open().await else { return };
+    let video = meet(page, in_memory(0), without_repair, knows_its_bit_rate).await;
+    assert_eq!(video.lost, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_and_a_call_see_each_other_over_a_network_that_loses() {
+    let Some(page) = Page::open().await else { return };
+    let mut network = Lossy::bind().await;
+    let mut config = in_memory(network.port);
+    config.advertise = vec![lossy::OUTSIDE];
+    let counter = AtomicU32::new(0);
+    network.carry(Arc::new(move |_, datagram| {
+        lossy::is_rtp(datagram) && counter.fetch_add(1, Ordering::Relaxed) % 11 == 5
+    }));
+    meet(page, config, str::to_owned, has_repaired).await;
 }

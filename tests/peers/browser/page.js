@@ -66,11 +66,12 @@ async function gathered(peer) {
   return peer.localDescription.sdp;
 }
 
-function show(track) {
+function show(track, began) {
   const video = Object.assign(document.createElement("video"), { muted: true, autoplay: true });
   const screen = { video, frames: 0 };
   const count = () => {
     screen.frames += 1;
+    counts.first_picture_ms ??= Math.round(performance.now() - began);
     video.requestVideoFrameCallback(count);
   };
   video.requestVideoFrameCallback(count);
@@ -126,6 +127,7 @@ const commands = {
 
   // Answers an offer, the first or a later one.
   async subscribe({ sdp, ...room }) {
+    const began = performance.now();
     let peer = peers.subscriber;
     if (!peer) {
       peer = peers.subscriber = new RTCPeerConnection();
@@ -133,7 +135,7 @@ const commands = {
       peer.ontrack = ({ receiver, track }) => {
         if (receiver.transform) return;
         receiver.transform = new RTCRtpScriptTransform(worker, { operation: "open", ...room });
-        if (track.kind === "video") show(track);
+        if (track.kind === "video") show(track, began);
       };
     }
     await peer.setRemoteDescription({ type: "offer", sdp });
