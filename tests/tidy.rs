@@ -46,6 +46,7 @@ const HOMES: &[(&str, &str)] = &[
     ("webrtc::", "src/rtc/"),
     ("str0m::", "src/bridge/sfu/"),
     ("vt100::", "src/media/terminal/"),
+    ("spleen_font::", "src/media/terminal/paint/"),
     ("portable_pty::", "src/device/"),
     ("cpal::", "src/device/"),
     ("rodio::", "src/device/"),

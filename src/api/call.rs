@@ -18,15 +18,12 @@ use crate::device::AudioInput;
 use crate::device::DeviceSpec;
 use crate::device::video::VideoSpec;
 use crate::media::terminal;
-use crate::media::video::Picture;
 use crate::model::AudioLevels;
 use crate::model::CallStats;
 use crate::model::CallTiming;
-use crate::model::LocalTrackId;
 use crate::model::StreamHandle;
 use crate::model::StreamId;
 use crate::model::StreamRoomId;
-use crate::model::TrackId;
 use crate::model::UserId;
 use crate::model::VideoContent;
 
@@ -43,6 +40,7 @@ use super::stream_api;
 use super::stream_api::StreamApi;
 use super::terminal::Terminals;
 use super::video;
+use super::video::Shown;
 use super::video::Wanted;
 
 /// How to join a call.
@@ -198,36 +196,20 @@ impl fmt::Debug for CallMessages {
 /// Ended by [`leave`](Self::leave). A call that is dropped without it stops following what
 /// happens, while the room stays joined in its [`StreamApi`].
 pub struct Call {
-    api: StreamApi,
-    room: StreamRoomId,
-    handle: Option<StreamHandle>,
+    pub(super) api: StreamApi,
+    pub(super) room: StreamRoomId,
+    pub(super) handle: Option<StreamHandle>,
     limits: CallLimits,
     muted: AtomicBool,
     has_microphone: AtomicBool,
     /// What this process shows; held while that is being changed.
-    shown: tokio::sync::Mutex<Shown>,
-    looked_at: watch::Sender<Vec<Wanted>>,
+    pub(super) shown: tokio::sync::Mutex<Shown>,
+    pub(super) looked_at: watch::Sender<Vec<Wanted>>,
     people: watch::Receiver<Vec<Person>>,
     status: watch::Receiver<CallStatus>,
-    terminals: Terminals,
+    pub(super) terminals: Terminals,
     stop: CancellationToken,
     task: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// The video tracks of this process, and what is told about them.
-#[derive(Default)]
-struct Shown {
-    camera: Option<LocalTrackId>,
-    screen: Option<LocalTrackId>,
-}
-
-impl Shown {
-    const fn track(&mut self, content: VideoContent) -> &mut Option<LocalTrackId> {
-        match content {
-            VideoContent::Camera => &mut self.camera,
-            VideoContent::Screen => &mut self.screen,
-        }
-    }
 }
 
 impl fmt::Debug for Call {
@@ -410,103 +392,6 @@ impl Call {
         Ok(())
     }
 
-    /// Shows pictures of this camera from now on; `None` shows none any more.
-    ///
-    /// # Errors
-    ///
-    /// - [`ApiError::Device`] if it can't be opened; then the old one goes on.
-    /// - [`ApiError::UnknownHandle`] if the call was joined without anything to publish.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future may or may not prevent the exchange.
-    pub async fn set_camera(&self, camera: Option<VideoSpec>) -> Result<(), ApiError> {
-        self.show(VideoContent::Camera, camera).await
-    }
-
-    /// Shows this screen, or what stands in for one; `None` shows none any more.
-    ///
-    /// # Errors
-    ///
-    /// As [`set_camera`](Self::set_camera).
-    ///
-    /// # Cancel safety
-    ///
-    /// As [`set_camera`](Self::set_camera).
-    pub async fn set_screen(&self, screen: Option<VideoSpec>) -> Result<(), ApiError> {
-        self.show(VideoContent::Screen, screen).await
-    }
-
-    async fn show(&self, content: VideoContent, spec: Option<VideoSpec>) -> Result<(), ApiError> {
-        let handle = self.handle.ok_or(ApiError::UnknownHandle(StreamHandle(0)))?;
-        let mut shown = self.shown.lock().await;
-        let input = open_video(spec, content).await?;
-        let track = shown.track(content);
-        if track.is_none() && input.is_none() {
-            return Ok(());
-        }
-        if let Some(old) = track.take() {
-            self.api.remove_stream_track(handle, &old).await?;
-        }
-        if let Some(input) = input {
-            *track = Some(self.api.stage(handle, Source::Video(input), false).await?);
-        }
-        self.api.update_stream(handle).await.map(drop)
-    }
-
-    /// What this process shows, as it is captured; `None` if that is nothing.
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe.
-    pub async fn own_pictures(
-        &self,
-        content: VideoContent,
-    ) -> Option<watch::Receiver<Option<Arc<Picture>>>> {
-        let track = self.shown.lock().await.track(content).clone()?;
-        Some(self.api.video().local(&track)?.preview())
-    }
-
-    /// Why a camera or screen of this process gives no more pictures, once it does not.
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe.
-    pub async fn video_fault(
-        &self,
-        content: VideoContent,
-    ) -> Option<watch::Receiver<Option<String>>> {
-        let track = self.shown.lock().await.track(content).clone()?;
-        Some(self.api.video().local(&track)?.fault())
-    }
-
-    /// Says which pictures are looked at, out of [`Person::videos`]: these are received, others
-    /// are not. What is not looked at any more still comes for some seconds.
-    pub fn want_pictures(&self, wanted: Vec<Wanted>) {
-        if let Ok(room) = self.api.room(&self.room) {
-            room.video.set_sizes(room.token, &wanted);
-        }
-        self.looked_at.send_if_modified(|looked_at| {
-            let changed = *looked_at != wanted;
-            *looked_at = wanted;
-            changed
-        });
-    }
-
-    /// The newest picture of a track, decoded; `None` while it is not received. For pictures to
-    /// come they have to be [wanted](Self::want_pictures).
-    ///
-    /// # Errors
-    ///
-    /// [`ApiError::NotJoined`] if the call was left.
-    pub fn pictures(
-        &self,
-        stream: StreamId,
-        track: &TrackId,
-    ) -> Result<watch::Receiver<Option<Arc<Picture>>>, ApiError> {
-        self.api.pictures(&self.room, stream, track)
-    }
-
     /// Exchanges the loudspeaker.
     ///
     /// # Errors
@@ -589,16 +474,6 @@ async fn open_microphone(
     }
 }
 
-async fn open_video(
-    spec: Option<VideoSpec>,
-    content: VideoContent,
-) -> Result<Option<VideoInput>, ApiError> {
-    match spec.filter(|spec| !spec.is_off()) {
-        Some(spec) => video::open_video(spec, content).await.map(Some),
-        None => Ok(None),
-    }
-}
-
 /// What is published, opened.
 struct Inputs {
     microphone: Option<Box<dyn AudioInput>>,
@@ -611,8 +486,8 @@ async fn enter(api: &StreamApi, config: &CallConfig) -> Result<(Inputs, CallLimi
         api.join_stream_room(&config.room),
         open_microphone(config.microphone.clone()),
         api.set_speaker(&config.speaker),
-        open_video(config.camera.clone(), VideoContent::Camera),
-        open_video(config.screen.clone(), VideoContent::Screen),
+        video::open_wanted(config.camera.clone(), VideoContent::Camera),
+        video::open_wanted(config.screen.clone(), VideoContent::Screen),
     );
     joined?;
     let mut limits = CallLimits::default();
@@ -656,8 +531,12 @@ async fn begin(
         }
         for video in videos {
             let content = video.content;
+            let spec = match content {
+                VideoContent::Camera => config.camera.clone(),
+                _ => config.screen.clone(),
+            };
             let track = api.stage(handle, Source::Video(video), false).await?;
-            *shown.track(content) = Some(track);
+            shown.insert(content, (track, spec));
         }
         let result = api.publish_stream(handle).await?;
         Ok::<_, ApiError>((Some(handle), shown, result.data.map(|data| data.stream.id)))

@@ -68,10 +68,12 @@ pub struct Sound {
     /// Join muted
     #[arg(long, global = true)]
     pub muted: bool,
-    /// Show yourself: a camera's name, default, file:CLIP.y4m, image:FILE, pattern or off [default: off]
+    /// Show yourself: a camera's name, default, file:CLIP.y4m, image:FILE,
+    /// terminal:"COMMAND", pattern or off [default: off]
     #[arg(long, global = true, env = "CONCLAVE_CAMERA", value_name = "SOURCE")]
     pub camera: Option<String>,
-    /// Show something besides: screen, screen:N, window:TITLE, pattern or off [default: off]
+    /// Show something besides: screen, screen:N, window:TITLE, terminal:"COMMAND", pattern or off
+    /// [default: off]
     #[arg(long, global = true, env = "CONCLAVE_SCREEN", value_name = "SOURCE")]
     pub screen: Option<String>,
 }
@@ -105,7 +107,17 @@ pub struct Headless {
     pub video: bool,
     /// Share a terminal from the beginning, as in 'terminal:"htop"'
     #[arg(long, env = "CONCLAVE_SHARE", value_name = "WHAT")]
-    pub share: Option<SharedCommand>,
+    share: Option<SharedCommand>,
+    /// Send the shared terminal as video, too, for those who show no shared terminals
+    #[arg(long, requires = "share")]
+    share_video: bool,
+}
+
+impl Headless {
+    /// The terminal that is to be shared from the beginning.
+    pub fn shared(&self) -> Option<SharedCommand> {
+        self.share.clone().map(|share| share.with_video(self.share_video))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -373,7 +385,7 @@ pub struct Snap {
 pub enum Shown {
     /// Their face
     Camera,
-    /// Their screen, or a window
+    /// Their screen, a window or a terminal
     Screen,
 }
 

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use crate::api::Call;
 use crate::api::CallStatus;
 use crate::api::EventQueue;
+use crate::api::terminal::TerminalOrder;
 use crate::model::AudioLevels;
 use crate::model::CallStats;
 use crate::model::CallTiming;
@@ -138,8 +139,8 @@ impl Headless {
                     let _ = gate.answers.send(answer).await;
                 }
             }
-            Typed::Lend(user) => self.call.terminals().lend(user),
-            Typed::TakeBack => self.call.terminals().take_back(),
+            Typed::Lend(user) => self.call.terminals().order(TerminalOrder::Lend(user)),
+            Typed::TakeBack => self.call.terminals().order(TerminalOrder::TakeBack),
         }
     }
 

@@ -121,6 +121,11 @@ impl Pty {
         self.events.recv().await
     }
 
+    /// The same without waiting: `None`, too, while nothing has happened.
+    pub fn try_event(&mut self) -> Option<PtyEvent> {
+        self.events.try_recv().ok()
+    }
+
     /// Types. False if the command takes nothing any more, or far too slowly.
     #[must_use]
     pub fn type_bytes(&self, bytes: Vec<u8>) -> bool {

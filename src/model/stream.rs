@@ -25,6 +25,8 @@ pub enum VideoContent {
     Camera,
     /// A screen, a window or a terminal: mostly text, which must stay sharp.
     Screen,
+    /// A shared terminal, drawn for those who do not get its cells.
+    Terminal,
 }
 
 impl VideoContent {
@@ -34,6 +36,7 @@ impl VideoContent {
         match self {
             Self::Camera => "camera",
             Self::Screen => "screen",
+            Self::Terminal => "terminal",
         }
     }
 
@@ -41,7 +44,9 @@ impl VideoContent {
     #[must_use]
     pub fn from_label(label: &str) -> Option<Self> {
         let word = label.split('-').next()?;
-        [Self::Camera, Self::Screen].into_iter().find(|content| content.label() == word)
+        [Self::Camera, Self::Screen, Self::Terminal]
+            .into_iter()
+            .find(|content| content.label() == word)
     }
 }
 

@@ -5,6 +5,7 @@ use tui_input::InputRequest;
 use super::key::Key;
 use super::stage::LayoutChoice;
 use super::stage::TileId;
+use crate::api::terminal::TerminalSize;
 
 /// A part of the screen that can have the keys.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -201,6 +202,10 @@ pub enum TerminalAction {
     Share(String),
     /// Share no terminal any more.
     Stop,
+    /// Send the own terminal as video, too, or no longer.
+    ToggleVideo,
+    /// Keep the own terminal at one size; `None` lets the smallest screen decide.
+    Fix(Option<TerminalSize>),
 }
 
 /// The dialog on top.

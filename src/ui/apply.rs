@@ -29,6 +29,12 @@ use crate::model::UserId;
 
 /// Writes one fact into the state. True if the picture changes.
 pub fn apply(state: &mut State, event: Event) -> bool {
+    let changes = write(state, event);
+    terminal::follow(state);
+    changes
+}
+
+fn write(state: &mut State, event: Event) -> bool {
     let now = state.clock.now;
     match event {
         Event::LevelsMeasured(levels) => return levels_measured(state, &levels),

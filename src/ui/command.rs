@@ -13,9 +13,13 @@ use super::stage::LayoutChoice;
 use super::state::State;
 use super::update::OFF;
 use super::widget::input;
+use crate::api::terminal::TerminalSize;
 
 /// Completions that are shown at once.
 pub const SHOWN: usize = 8;
+
+/// No size in particular.
+const AUTO: &str = "auto";
 
 /// What follows the name of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +38,8 @@ pub enum Argument {
     Pane,
     /// A program with its arguments.
     Program,
+    /// Columns and rows.
+    Size,
     /// A device; which ones there are is known once the devices were asked for.
     Device,
     /// A camera, or none; alone it switches.
@@ -54,6 +60,7 @@ impl Argument {
             Self::NewRoom | Self::Theme | Self::Person => "NAME",
             Self::Pane => "PANE",
             Self::Program => "COMMAND",
+            Self::Size => "SIZE",
             Self::Device => "DEVICE",
             Self::Camera => "[CAMERA]",
             Self::Share => "[WHAT]",
@@ -128,6 +135,8 @@ pub static COMMANDS: &[Command] = commands! {
     "zoom-out" None "see the whole picture" |_| Some(Action::Stage(StageAction::ZoomOut));
     "terminal" Program "share a command in a terminal of its own" |line| Some(Action::Terminal(TerminalAction::Share(line.to_owned())));
     "end-terminal" None "share no terminal any more" |_| Some(Action::Terminal(TerminalAction::Stop));
+    "terminal-video" None "send your terminal as video, too, or no longer" |_| Some(Action::Terminal(TerminalAction::ToggleVideo));
+    "terminal-size" Size "keep your terminal at one size, as in 80x24; `auto` fits it to the screens of all" |size| terminal_size(size).map(|size| Action::Terminal(TerminalAction::Fix(size)));
     "type" None "type into the shared terminal, or ask for control" |_| Some(Action::Terminal(TerminalAction::Type));
     "lend" Person "give somebody control of your terminal" |name| Some(Action::Terminal(TerminalAction::Lend(Some(name.to_owned()))));
     "take-back" None "take control of your terminal back" |_| Some(Action::Terminal(TerminalAction::TakeBack));
@@ -146,6 +155,15 @@ pub static COMMANDS: &[Command] = commands! {
     "quit" None "end the program" |_| Some(Action::Quit);
     "debug panic" None "" |_| Some(Action::DebugPanic);
 };
+
+/// `80x24`; nothing fixed if it says `auto`.
+fn terminal_size(size: &str) -> Option<Option<TerminalSize>> {
+    if size == AUTO {
+        return Some(None);
+    }
+    let (columns, rows) = size.split_once('x')?;
+    TerminalSize::checked(columns.parse().ok()?, rows.parse().ok()?).map(Some)
+}
 
 fn camera(name: &str) -> CallAction {
     if name.is_empty() { CallAction::ToggleCamera } else { CallAction::Camera(name.to_owned()) }
@@ -260,6 +278,7 @@ fn split(line: &str) -> Option<(&'static Command, &str)> {
 fn options(argument: Argument, state: &State) -> Vec<String> {
     match argument {
         Argument::None | Argument::NewRoom | Argument::Program => Vec::new(),
+        Argument::Size => [AUTO, "80x24"].map(str::to_owned).to_vec(),
         Argument::Room => {
             let open = state.rooms.rows().iter().filter(|room| !room.closed);
             open.map(|room| room.name.as_str().to_owned()).collect()

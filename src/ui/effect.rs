@@ -1,8 +1,7 @@
 //! What the interface asks of the outside: one intention each, carried out by the backend.
 
 use super::event::AdmissionId;
-use crate::api::terminal::TerminalSize;
-use crate::model::StreamId;
+use crate::api::terminal::TerminalOrder;
 use crate::model::StreamRoomId;
 use crate::model::UserId;
 
@@ -44,6 +43,10 @@ pub enum Effect {
     ListShares,
     /// Share this screen, window or terminal; nothing if `None`.
     SetShare(Option<String>),
+    /// Share this command in a terminal of its own.
+    ShareTerminal(String),
+    /// Send the own shared terminal as video, too, or no longer.
+    ToggleTerminalVideo,
     /// Do something with a shared terminal.
     Terminal(TerminalOrder),
     /// Note that the user has compared somebody's key and found it right.
@@ -57,29 +60,6 @@ pub enum Effect {
     Admit(AdmissionId),
     /// Keep somebody out.
     Deny(AdmissionId),
-}
-
-/// What is to be done with a shared terminal. One without a stream is this user's own.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum TerminalOrder {
-    /// Share this command.
-    Share(String),
-    /// Share nothing any more.
-    Stop,
-    /// Type this.
-    Keys(Option<StreamId>, Vec<u8>),
-    /// Ask the owner for control.
-    Ask(StreamId),
-    /// Give control back to the owner.
-    Release(StreamId),
-    /// Give control of the own terminal to somebody, or to whoever asks.
-    Lend(Option<UserId>),
-    /// Take control of the own terminal back.
-    TakeBack,
-    /// There is so much room for it on this screen.
-    Room(Option<StreamId>, Option<TerminalSize>),
-    /// Fetch lines that have left the screen: the first one, and how many.
-    Lines(Option<StreamId>, u64, u16),
 }
 
 /// Who may take part in a new room.

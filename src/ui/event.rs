@@ -72,7 +72,7 @@ pub enum Event {
     /// The camera whose picture is sent; `None` if it is off.
     CameraChanged(Option<String>),
     /// Screens, windows and terminals that can be shared.
-    ShareMenuListed(Vec<ShareOption>),
+    ShareMenuListed(ShareMenu),
     /// What this user shares; `None` if nothing.
     OwnShareChanged(Option<String>),
     /// All terminals that are shared in the call, as of now.
@@ -213,6 +213,15 @@ pub struct DeviceMenu {
     pub speakers: Vec<String>,
     /// Cameras.
     pub cameras: Vec<String>,
+}
+
+/// What can be shared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShareMenu {
+    /// All of it.
+    pub options: Vec<ShareOption>,
+    /// Why there are no screens and windows among them, if there are none.
+    pub missing: Option<String>,
 }
 
 /// Something that can be shared.

@@ -1,5 +1,6 @@
 //! A user, a clock and a screen for tests: keys in, effects and text out.
 
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -29,6 +30,11 @@ use super::theme::GlyphChoice;
 use super::theme::Themes;
 use super::update::update;
 use super::view::draw;
+use crate::api::terminal::TerminalControl;
+use crate::api::terminal::TerminalScreen;
+use crate::api::terminal::TerminalStatus;
+use crate::api::terminal::TerminalView;
+use crate::model::StreamId;
 use crate::model::Timestamp;
 use crate::model::UserId;
 
@@ -41,6 +47,33 @@ pub struct Harness {
     pub state: State,
     /// What was asked of the outside so far.
     pub effects: Vec<Effect>,
+}
+
+/// A shared terminal with this screen; the own one without a stream.
+#[must_use]
+pub fn terminal(
+    user: &str,
+    stream: Option<StreamId>,
+    title: &str,
+    screen: TerminalScreen,
+) -> Arc<TerminalView> {
+    let control = if stream.is_none() { TerminalControl::Me } else { TerminalControl::Owner };
+    Arc::new(TerminalView {
+        stream,
+        user: user.into(),
+        share: stream.map_or(0, |stream| stream.0.unsigned_abs()),
+        title: title.to_owned(),
+        status: TerminalStatus::Running,
+        control,
+        asked: false,
+        screen: Arc::new(screen),
+        complete: true,
+        live: true,
+        lines: Arc::default(),
+        watching: 1,
+        watchers: Vec::new(),
+        refused: 0,
+    })
 }
 
 impl Harness {

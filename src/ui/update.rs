@@ -60,6 +60,7 @@ pub fn update(state: &mut State, action: Action) -> Option<Effect> {
         Action::Dialog(action) => dialog(state, action),
         Action::Palette(action) => return palette(state, action),
     };
+    terminal::follow(state);
     effect.inspect(|effect| expect(state, effect))
 }
 
@@ -226,10 +227,11 @@ fn move_in_pane(state: &mut State, by: isize) {
         Pane::Rooms => state.rooms.move_cursor(by),
         Pane::People => state.people.move_cursor(by),
         Pane::Events => state.events.scroll(by),
-        Pane::Stage if state.terminals.front().is_some() => {
-            state.terminals.scroll(by.saturating_neg());
+        Pane::Stage => {
+            if !state.terminals.scroll(by.saturating_neg()) {
+                stage::move_down(state, by);
+            }
         }
-        Pane::Stage => stage::move_down(state, by),
         Pane::Levels => {}
     }
     follow_cursor(state);

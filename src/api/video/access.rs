@@ -40,7 +40,7 @@ pub(in crate::api) async fn open_video(
     spec: VideoSpec,
     content: VideoContent,
 ) -> Result<VideoInput, ApiError> {
-    let format = format_of(content);
+    let format = format_of(content, &spec);
     let opening = tokio::task::spawn_blocking(move || device::video::open(&spec, &format));
     let source = opening.await.map_err(|_| ApiError::Closed)?;
     let source = source.map_err(|error| ApiError::Device(error.to_string()))?;

@@ -1,6 +1,7 @@
 //! What is asked of sources, and how many bits their pictures are worth.
 
 use crate::device::video::VideoFormat;
+use crate::device::video::VideoKind;
 use crate::device::video::VideoSpec;
 use crate::media::codec::vp8::Content;
 use crate::model::VideoContent;
@@ -19,19 +20,24 @@ pub(in crate::api) const fn content_of(spec: &VideoSpec) -> VideoContent {
     }
 }
 
-/// The pictures that are asked of a source: people move, text has to be sharp.
-pub(super) fn format_of(content: VideoContent) -> VideoFormat {
-    match content {
-        VideoContent::Camera => VideoFormat::default(),
-        VideoContent::Screen => VideoFormat { max_width: 1280, max_height: 720, fps: 5 },
+/// What is asked of a source of text, which has to be sharp.
+pub(super) const TEXT: VideoFormat = VideoFormat { max_width: 1280, max_height: 720, fps: 5 };
+
+/// The pictures that are asked of a source. A terminal is text also where it stands in for a
+/// camera.
+pub(super) fn format_of(content: VideoContent, spec: &VideoSpec) -> VideoFormat {
+    match (content, spec) {
+        (VideoContent::Camera, VideoSpec::Terminal(_)) => TEXT,
+        (VideoContent::Camera, _) => VideoFormat::default(),
+        (VideoContent::Screen | VideoContent::Terminal, _) => TEXT,
     }
 }
 
 /// The same for the encoder.
-pub(super) const fn encoded_as(content: VideoContent) -> Content {
-    match content {
-        VideoContent::Camera => Content::Camera,
-        VideoContent::Screen => Content::Screen,
+pub(super) const fn encoded_as(content: VideoContent, kind: VideoKind) -> Content {
+    match (content, kind) {
+        (VideoContent::Camera, VideoKind::Camera | VideoKind::Synthetic) => Content::Camera,
+        _ => Content::Screen,
     }
 }
 

@@ -21,6 +21,7 @@ use crate::api::audio::VersionedKeys;
 use crate::crypto::frame::FrameError;
 use crate::device::video::VideoFormat;
 use crate::device::video::VideoSource;
+use crate::media::codec::vp8::Content;
 use crate::media::codec::vp8::EncoderConfig;
 use crate::media::error::MediaError;
 use crate::media::pipeline::VideoSender;
@@ -55,6 +56,8 @@ pub(in crate::api) struct Encoding {
     /// What is sent, for the one who sends it.
     preview: watch::Sender<Option<Arc<Picture>>>,
     fault: watch::Sender<Option<String>>,
+    /// The source is closed.
+    released: watch::Sender<bool>,
 }
 
 #[derive(Debug)]
@@ -104,6 +107,11 @@ impl Encoding {
         self.fault.subscribe()
     }
 
+    /// Whether the source is closed, so that it can be opened again.
+    pub(in crate::api) fn released(&self) -> watch::Receiver<bool> {
+        self.released.subscribe()
+    }
+
     fn stop(&self) {
         self.state().stopped = true;
         self.changed.notify_all();
@@ -144,7 +152,7 @@ impl LocalVideo {
     /// Starts both threads.
     pub(in crate::api) fn start(
         source: Box<dyn VideoSource>,
-        (content, format): (VideoContent, VideoFormat),
+        (content, wanted): (VideoContent, VideoFormat),
         sink: VideoSink,
         keys: VersionedKeys,
     ) -> Result<Self, std::io::Error> {
@@ -164,12 +172,14 @@ impl LocalVideo {
             changed: Condvar::new(),
             preview: watch::Sender::new(None),
             fault: watch::Sender::new(None),
+            released: watch::Sender::new(false),
         });
         let video = Self { encoding: Arc::clone(&encoding) };
         let name = |what: &str| thread::Builder::new().name(format!("{}-{what}", content.label()));
-        let capturing = Arc::clone(&encoding);
-        name("capture").spawn(move || capture(source, format.fps, &capturing))?;
-        name("encode").spawn(move || encode(&encoding, format.fps))?;
+        let (capturing, encoded_as) =
+            (Arc::clone(&encoding), format::encoded_as(content, source.kind()));
+        name("capture").spawn(move || capture(source, wanted.fps, &capturing))?;
+        name("encode").spawn(move || encode(&encoding, wanted.fps, encoded_as))?;
         Ok(video)
     }
 
@@ -188,8 +198,14 @@ impl LocalVideo {
     }
 }
 
-/// Asks a source for pictures until it is time to stop.
+/// Asks a source for pictures until it is time to stop, and closes it.
 fn capture(mut source: Box<dyn VideoSource>, fps: u32, encoding: &Encoding) {
+    look(&mut *source, fps, encoding);
+    drop(source);
+    encoding.released.send_replace(true);
+}
+
+fn look(source: &mut dyn VideoSource, fps: u32, encoding: &Encoding) {
     let pause = Duration::from_secs(1) / fps.max(1).saturating_mul(ASKED_PER_PICTURE);
     loop {
         match source.next(Instant::now()) {
@@ -213,6 +229,7 @@ fn capture(mut source: Box<dyn VideoSource>, fps: u32, encoding: &Encoding) {
 /// The state of the encoding thread.
 struct Encoder {
     fps: u32,
+    content: Content,
     began: Instant,
     sender: Option<VideoSender>,
     rate: BitRate,
@@ -231,11 +248,12 @@ struct Turn {
     fresh: bool,
 }
 
-fn encode(encoding: &Encoding, fps: u32) {
+fn encode(encoding: &Encoding, fps: u32, content: Content) {
     let now = Instant::now();
     let rate = BitRate::new(0, now);
     let (picture, sender, sent_at, asked_at) = (None, None, None, None);
-    let mut encoder = Encoder { fps, began: now, sender, rate, picture, sent_at, asked_at };
+    let mut encoder =
+        Encoder { fps, content, began: now, sender, rate, picture, sent_at, asked_at };
     while let Some(turn) = encoder.wait(encoding) {
         match encoder.turn(&turn, encoding) {
             Ok(()) => {}
@@ -277,7 +295,7 @@ impl Encoder {
             return Ok(());
         };
         if self.sender.is_none() {
-            self.sender = Some(self.new_sender(turn, &picture, encoding.content)?);
+            self.sender = Some(self.new_sender(turn, &picture)?);
         }
         let Some(sender) = &mut self.sender else { return Ok(()) };
         if let Some(keys) = &turn.keys {
@@ -328,12 +346,7 @@ impl Encoder {
         Ok(())
     }
 
-    fn new_sender(
-        &mut self,
-        turn: &Turn,
-        picture: &Picture,
-        content: VideoContent,
-    ) -> Result<VideoSender, MediaError> {
+    fn new_sender(&mut self, turn: &Turn, picture: &Picture) -> Result<VideoSender, MediaError> {
         let now = Instant::now();
         let (width, height) = (picture.width(), picture.height());
         let worth = format::worth_kbit(width, height, self.fps);
@@ -342,7 +355,6 @@ impl Encoder {
         let config = EncoderConfig { width, height, fps: self.fps, bitrate_kbit };
         let keys = turn.keys.as_ref().map(|keys| Arc::clone(&keys.keys));
         let keys = keys.ok_or(MediaError::Seal(FrameError::NoSendingKey))?;
-        let content = format::encoded_as(content);
-        VideoSender::new(keys, config, content, rand::random(), rand::random())
+        VideoSender::new(keys, config, self.content, rand::random(), rand::random())
     }
 }

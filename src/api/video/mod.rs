@@ -6,6 +6,7 @@
 //! them from a [`watch`](tokio::sync::watch).
 
 mod access;
+mod call;
 mod engine;
 mod format;
 mod local;
@@ -15,6 +16,8 @@ mod remote;
 mod wanted;
 
 pub(super) use access::open_video;
+pub(super) use call::Shown;
+pub(super) use call::open_wanted;
 pub(super) use engine::VideoHandle;
 pub(super) use format::content_of;
 pub(super) use local::LocalVideo;

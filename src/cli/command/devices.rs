@@ -22,6 +22,7 @@ const SYNTHETIC: &[(&str, &str)] = &[
     ("pattern", "camera or screen: a moving test picture with a counter"),
     ("file:PATH.y4m", "camera or screen: plays the file in a loop"),
     ("image:PATH", "camera or screen: a picture that stands still"),
+    ("terminal:CMD", "camera or screen: a command in a terminal of its own, drawn"),
     ("off", "no camera, no screen"),
 ];
 

@@ -68,7 +68,7 @@ pub async fn run(
             gate: Some(gate),
             choice,
             muted: sound.muted,
-            share: host.headless.share.clone(),
+            share: host.headless.shared(),
         };
         let shown = tui::show(&session, screen, start).await;
         session.close().await;
@@ -95,7 +95,7 @@ pub async fn run(
         room: room.stream_room_id,
         gate: Some(gate),
         asks: host.admit == Admit::Ask,
-        shares: host.headless.share.is_some(),
+        shares: host.headless.shared().is_some(),
         duration: host.headless.duration,
         video: host.headless.video,
     };

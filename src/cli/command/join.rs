@@ -115,7 +115,7 @@ async fn meet(
             gate: None,
             choice,
             muted: sound.muted,
-            share: headless.share.clone(),
+            share: headless.shared(),
         };
         return tui::show(session, screen, start).await;
     }
@@ -133,7 +133,7 @@ async fn meet(
         room: room.stream_room_id,
         gate: None,
         asks: false,
-        shares: headless.share.is_some(),
+        shares: headless.shared().is_some(),
         duration: headless.duration,
         video: headless.video,
     };
@@ -171,8 +171,12 @@ pub async fn join_call(
 
 /// Shares the terminal that was asked for, if any, and says so.
 pub async fn share(call: &Call, headless: &args::Headless, output: Output) -> anyhow::Result<()> {
-    let Some(command) = &headless.share else { return Ok(()) };
-    if let Err(error) = call.terminals().share(command.clone()).await {
+    let Some(command) = headless.shared() else { return Ok(()) };
+    let sharing = async {
+        call.terminals().share(command.clone()).await?;
+        call.set_terminal_video(command.has_video()).await
+    };
+    if let Err(error) = sharing.await {
         // The terminal is what the user has to know about.
         let _ = call.leave().await;
         return Err(error.into());

@@ -80,16 +80,18 @@ async fn carry_out(session: &Session, snap: &Snap, output: Output) -> anyhow::Re
 
 /// What of somebody is to be saved, if they show it.
 fn choose<'a>(people: &'a [Person], snap: &Snap) -> Option<&'a VideoTrack> {
-    let shows = |content: VideoContent| {
+    use VideoContent::{Camera, Screen, Terminal};
+    let wanted: &[VideoContent] = match snap.what {
+        Some(Shown::Camera) => &[Camera],
+        Some(Shown::Screen) => &[Screen, Terminal],
+        None => &[Screen, Terminal, Camera],
+    };
+    let shows = |content: &VideoContent| {
         let theirs = people.iter().filter(|person| person.user.as_str() == snap.user);
         let mut tracks = theirs.flat_map(|person| &person.videos);
-        tracks.find(|track| track.content == content)
+        tracks.find(|track| track.content == *content)
     };
-    match snap.what {
-        Some(Shown::Camera) => shows(VideoContent::Camera),
-        Some(Shown::Screen) => shows(VideoContent::Screen),
-        None => shows(VideoContent::Screen).or_else(|| shows(VideoContent::Camera)),
-    }
+    wanted.iter().find_map(shows)
 }
 
 /// Waits for as long as it takes.

@@ -29,7 +29,7 @@ impl std::fmt::Display for Origin {
 pub enum VideoError {
     /// The name can't be understood, or names what can't be opened as pictures.
     #[error(
-        "`{spec}` names no source of pictures: {why}; use default, a camera's name, screen, screen:N, window:TITLE, file:PATH.y4m, image:PATH, pattern or off"
+        "`{spec}` names no source of pictures: {why}; use default, a camera's name, screen, screen:N, window:TITLE, file:PATH.y4m, image:PATH, terminal:\"COMMAND\", pattern or off"
     )]
     Spec {
         /// What was given.

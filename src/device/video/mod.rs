@@ -1,4 +1,4 @@
-//! Pictures to send: cameras, screens, files and test pictures, behind one small trait.
+//! Pictures to send: cameras, screens, terminals, files and test pictures, behind one small trait.
 //!
 //! Sources are pulled, as microphones are: whoever asks says what time it is, and gets the newest
 //! picture if there is one that it has not had yet. A source may block, so it is driven on a
@@ -15,6 +15,7 @@ pub mod png;
 mod source;
 mod spec;
 pub(super) mod still;
+mod terminal;
 
 pub use error::Origin;
 pub use error::VideoError;

@@ -9,6 +9,7 @@ use super::error::VideoError;
 use super::pattern::Pattern;
 use super::spec::VideoSpec;
 use super::still::Still;
+use super::terminal::TerminalSource;
 use crate::device::camera;
 use crate::device::error::DeviceError;
 use crate::media::video::MAX_SIDE;
@@ -77,7 +78,6 @@ pub trait VideoSource: Send {
 /// [`DeviceError`] saying why there are no pictures, and what to do.
 pub fn open(spec: &VideoSpec, format: &VideoFormat) -> Result<Box<dyn VideoSource>, DeviceError> {
     let format = format.bounded();
-    let refuse = |why| Err(VideoError::Spec { spec: spec.to_string(), why }.into());
     match spec {
         VideoSpec::Default => camera::open(None, format),
         VideoSpec::Named(name) => camera::open(Some(name), format),
@@ -87,7 +87,10 @@ pub fn open(spec: &VideoSpec, format: &VideoFormat) -> Result<Box<dyn VideoSourc
         VideoSpec::Screen(_) | VideoSpec::Window(_) => {
             Ok(Box::new(DesktopSource::open(spec, format, None)?))
         }
-        VideoSpec::Terminal(_) => refuse("a terminal is shared as text, not as pictures"),
-        VideoSpec::Off => refuse("it means that there are no pictures"),
+        VideoSpec::Terminal(command) => Ok(Box::new(TerminalSource::open(command, format)?)),
+        VideoSpec::Off => {
+            let why = "it means that there are no pictures";
+            Err(VideoError::Spec { spec: spec.to_string(), why }.into())
+        }
     }
 }

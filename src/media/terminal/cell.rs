@@ -26,6 +26,23 @@ pub enum Colour {
     Rgb(u8, u8, u8),
 }
 
+impl Colour {
+    /// Red, green and blue of an indexed colour from the seventeenth on, which are the same in
+    /// all terminals.
+    #[must_use]
+    pub fn beyond_basic(self) -> Option<(u8, u8, u8)> {
+        let Self::Indexed(index) = self else { return None };
+        if let Some(step) = index.checked_sub(232) {
+            let grey = step.saturating_mul(10).saturating_add(8);
+            return Some((grey, grey, grey));
+        }
+        let cube = index.checked_sub(16)?;
+        let level =
+            |step: u8| if step == 0 { 0 } else { step.saturating_mul(40).saturating_add(55) };
+        Some((level(cube / 36), level(cube / 6 % 6), level(cube % 6)))
+    }
+}
+
 /// How a cell looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Style {

@@ -10,6 +10,7 @@ mod emulator;
 mod grid;
 mod message;
 mod owner;
+pub mod paint;
 mod screen_diff;
 mod viewer;
 

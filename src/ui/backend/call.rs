@@ -23,6 +23,7 @@ use crate::api::Person;
 use crate::api::StreamApi;
 use crate::api::VideoSpec;
 use crate::api::terminal::SharedCommand;
+use crate::api::terminal::TerminalOrder;
 use crate::api::terminal::TerminalViews;
 use crate::model::AudioLevels;
 use crate::model::CallStats;
@@ -30,7 +31,6 @@ use crate::model::StreamRoomId;
 use crate::model::UserId;
 use crate::model::VideoContent;
 use crate::ui::effect::DeviceChoice;
-use crate::ui::effect::TerminalOrder;
 use crate::ui::event::Event;
 use crate::ui::event::Fault;
 use crate::ui::event::Severity;
@@ -57,6 +57,8 @@ pub(super) enum Order {
     Devices(DeviceChoice),
     Camera(Option<String>),
     Share(Option<String>),
+    ShareTerminal(SharedCommand),
+    ToggleTerminalVideo,
     Terminal(TerminalOrder),
 }
 
@@ -106,6 +108,7 @@ impl CallHandle {
             orders,
             windows,
             pictures,
+            terminal_video: false,
         };
         let task = tokio::spawn(async move {
             if let Some(previous) = previous {
@@ -148,6 +151,8 @@ struct CallTask {
     orders: mpsc::Receiver<Order>,
     windows: watch::Receiver<Vec<Window>>,
     pictures: Pictures,
+    /// The shared terminal is to be sent as video, too.
+    terminal_video: bool,
 }
 
 /// What a joined call tells.
@@ -193,9 +198,7 @@ impl CallTask {
                 call = &mut joining => break Arc::new(call?),
                 order = self.orders.recv() => match order {
                     Some(Order::Muted(wanted)) => muted = wanted,
-                    Some(
-                        Order::Devices(_) | Order::Camera(_) | Order::Share(_) | Order::Terminal(_),
-                    ) => {}
+                    Some(_) => {}
                     None => {
                         // A join that is under way can't be taken back half done.
                         joining.await?.leave().await?;
@@ -211,8 +214,8 @@ impl CallTask {
         let listen_only = self.config.microphone.is_none() || limits.microphone.is_some();
         self.tell(Event::CallJoined { room, listen_only }).await;
         if let Some(command) = self.terminal.take() {
-            let order = TerminalOrder::Share(command.command().to_owned());
-            self.carry_out_terminal(&call, order).await;
+            self.terminal_video = command.has_video();
+            self.share_terminal(&call, command).await;
         }
         let why = [("You only listen", &limits.microphone), ("You hear nothing", &limits.speaker)];
         for (what, reason) in why {
@@ -250,6 +253,7 @@ impl CallTask {
             tokio::select! {
                 order = self.orders.recv() => match order {
                     Some(Order::Terminal(order)) => self.carry_out_terminal(call, order).await,
+                    Some(Order::ShareTerminal(command)) => self.share_terminal(call, command).await,
                     Some(order) => {
                         self.carry_out(call, order).await;
                         fault = call.video_fault(VideoContent::Camera).await;
@@ -304,8 +308,17 @@ impl CallTask {
                     self.tell(Event::Failed(convert::fault(what, &error))).await;
                 }
             }
-            // Carried out by itself.
-            Order::Terminal(_) => {}
+            // Carried out by themselves.
+            Order::Terminal(_) | Order::ShareTerminal(_) => {}
+            Order::ToggleTerminalVideo => {
+                self.terminal_video = !self.terminal_video;
+                let text = match self.terminal_video {
+                    true => "your terminal is sent as video, too",
+                    false => "your terminal is no longer sent as video",
+                };
+                self.send_terminal(call).await;
+                self.tell(Event::Noticed { severity: Severity::Info, text: text.to_owned() }).await;
+            }
             Order::Devices(choice) => {
                 if choice.microphone != self.choice.microphone {
                     let result = match parse(&choice.microphone) {
@@ -332,40 +345,52 @@ impl CallTask {
                 self.tell(Event::DevicesChanged(self.choice.clone())).await;
             }
             Order::Camera(camera) => self.set_camera(call, camera).await,
-            Order::Share(share) => {
-                let result = match share.as_deref().map(video).transpose() {
-                    Ok(spec) => call.set_screen(spec).await,
-                    Err(error) => Err(error),
-                };
-                match result {
-                    Ok(()) => self.share = share,
-                    Err(error) => {
-                        let fault = convert::fault("Nothing new is shared".to_owned(), &error);
-                        self.tell(Event::Failed(fault)).await;
-                    }
+            Order::Share(share) => self.set_share(call, share).await,
+        }
+    }
+
+    async fn set_share(&mut self, call: &Call, share: Option<String>) {
+        let result = match share.as_deref().map(video).transpose() {
+            Ok(spec) => call.set_screen(spec).await,
+            Err(error) => Err(error),
+        };
+        match result {
+            Ok(()) => self.share = share,
+            Err(error) => {
+                let fault = convert::fault("Nothing new is shared".to_owned(), &error);
+                self.tell(Event::Failed(fault)).await;
+                if !call.is_shown(VideoContent::Screen).await {
+                    self.share = None;
                 }
-                self.tell(Event::OwnShareChanged(self.share.clone())).await;
+            }
+        }
+        self.tell(Event::OwnShareChanged(self.share.clone())).await;
+    }
+
+    async fn share_terminal(&self, call: &Call, command: SharedCommand) {
+        match call.terminals().share(command).await {
+            Ok(()) => self.send_terminal(call).await,
+            Err(error) => {
+                let what = "The terminal could not be shared".to_owned();
+                self.tell(Event::Failed(convert::fault(what, &error))).await;
             }
         }
     }
 
     async fn carry_out_terminal(&self, call: &Call, order: TerminalOrder) {
-        let terminals = call.terminals();
-        match order {
-            TerminalOrder::Share(command) => {
-                if let Err(error) = terminals.share(SharedCommand::new(&command)).await {
-                    let what = "The terminal could not be shared".to_owned();
-                    self.tell(Event::Failed(convert::fault(what, &error))).await;
-                }
-            }
-            TerminalOrder::Stop => terminals.stop(),
-            TerminalOrder::Keys(stream, keys) => terminals.keys(stream, keys),
-            TerminalOrder::Ask(stream) => terminals.ask(stream),
-            TerminalOrder::Release(stream) => terminals.release(stream),
-            TerminalOrder::Lend(user) => terminals.lend(user),
-            TerminalOrder::TakeBack => terminals.take_back(),
-            TerminalOrder::Room(stream, room) => terminals.set_room(stream, room),
-            TerminalOrder::Lines(stream, from, count) => terminals.want_lines(stream, from, count),
+        let stops = order == TerminalOrder::Stop;
+        call.terminals().order(order);
+        if stops && let Err(error) = call.set_terminal_video(false).await {
+            tracing::warn!(%error, "an ended terminal is still a track");
+        }
+    }
+
+    /// Sends the shared terminal as video if that is wanted and there is one.
+    async fn send_terminal(&self, call: &Call) {
+        let is_shared = call.terminals().is_sharing();
+        if let Err(error) = call.set_terminal_video(self.terminal_video && is_shared).await {
+            let what = "The terminal could not be sent as video".to_owned();
+            self.tell(Event::Failed(convert::fault(what, &error))).await;
         }
     }
 
@@ -379,6 +404,9 @@ impl CallTask {
             Err(error) => {
                 let fault = convert::fault("The camera could not be switched".to_owned(), &error);
                 self.tell(Event::Failed(fault)).await;
+                if !call.is_shown(VideoContent::Camera).await {
+                    self.camera = None;
+                }
             }
         }
         self.pictures.switched();

@@ -71,7 +71,9 @@ impl Pictures {
                 continue;
             }
             let mut screens = 0;
-            for video in &person.videos {
+            // Whoever sends messages sends the cells of their terminal as well.
+            let is_needed = |content| content != VideoContent::Terminal || !person.has_data;
+            for video in person.videos.iter().filter(|video| is_needed(video.content)) {
                 let face = TileId::person(person.user.clone());
                 let is_face = video.content == VideoContent::Camera && !origins.contains_key(&face);
                 let tile = if is_face {

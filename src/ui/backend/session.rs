@@ -21,6 +21,7 @@ use crate::api::VideoSpec;
 use crate::api::context_query;
 use crate::api::stream_queries;
 use crate::api::terminal::SharedCommand;
+use crate::api::terminal::TerminalOrder;
 use crate::model;
 use crate::model::ContextId;
 use crate::model::EventKind;
@@ -35,13 +36,12 @@ use crate::ui::effect::AdmissionDecision;
 use crate::ui::effect::DeviceChoice;
 use crate::ui::effect::Effect;
 use crate::ui::effect::Members;
-use crate::ui::effect::TerminalOrder;
 use crate::ui::event::AdmissionId;
 use crate::ui::event::ContextUser;
 use crate::ui::event::DeviceMenu;
 use crate::ui::event::Event;
 use crate::ui::event::Fault;
-use crate::ui::event::ShareOption;
+use crate::ui::event::ShareMenu;
 use crate::ui::event::Trust;
 use crate::ui::stage::Gallery;
 use crate::ui::stage::Window;
@@ -77,8 +77,8 @@ pub trait Surroundings: Send + Sync {
     fn devices(&self) -> DeviceMenu;
 
     /// Screens, windows and terminals that can be shared. May block.
-    fn shares(&self) -> Vec<ShareOption> {
-        Vec::new()
+    fn shares(&self) -> ShareMenu {
+        ShareMenu::default()
     }
 
     /// Lets the user hear that something happened. Returns at once.
@@ -269,10 +269,7 @@ impl SessionBackend {
     fn share(&mut self, what: Option<String>) {
         let terminal = what.as_deref().and_then(|what| what.parse::<SharedCommand>().ok());
         match (terminal, what) {
-            (Some(command), _) => {
-                let command = command.command().to_owned();
-                self.order(Order::Terminal(TerminalOrder::Share(command)));
-            }
+            (Some(command), _) => self.order(Order::ShareTerminal(command)),
             (None, Some(what)) => self.order(Order::Share(Some(what))),
             (None, None) => {
                 self.order(Order::Terminal(TerminalOrder::Stop));
@@ -345,6 +342,10 @@ impl Backend for SessionBackend {
                 self.devices = choice.clone();
                 self.order(Order::Devices(choice));
             }
+            Effect::ShareTerminal(command) => {
+                self.order(Order::ShareTerminal(SharedCommand::new(&command)));
+            }
+            Effect::ToggleTerminalVideo => self.order(Order::ToggleTerminalVideo),
             Effect::Terminal(order) => self.order(Order::Terminal(order)),
             Effect::ListDevices => self.spawn(async move {
                 let surroundings = Arc::clone(&shared.surroundings);

@@ -139,9 +139,12 @@ impl DevicesDialog {
             Pen::new(row, buf, theme).put(role, title);
         }
         if list.names.is_empty() {
-            let text = if self.filled { "none found" } else { "looking for devices" };
+            let text = match self.filled {
+                true => format!("there is no {} on this machine", title.to_lowercase()),
+                false => "looking for devices".to_owned(),
+            };
             if let Some(row) = rows.next() {
-                Pen::new(row, buf, theme).put(Role::Dim, text);
+                Pen::new(row, buf, theme).put(Role::Dim, &text);
             }
             return;
         }

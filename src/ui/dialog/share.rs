@@ -8,7 +8,9 @@ use super::window;
 use super::window::Window;
 use crate::ui::action::DialogAction;
 use crate::ui::effect::Effect;
+use crate::ui::event::ShareMenu;
 use crate::ui::event::ShareOption;
+use crate::ui::text;
 use crate::ui::text::SafeText;
 use crate::ui::theme::Role;
 use crate::ui::theme::Theme;
@@ -24,6 +26,8 @@ const OPTIONS: usize = 200;
 #[derive(Clone, Debug, Default)]
 pub struct ShareDialog {
     options: Vec<ShareOption>,
+    /// Why there are no screens.
+    missing: Option<SafeText>,
     cursor: usize,
     current: Option<String>,
     filled: bool,
@@ -37,9 +41,10 @@ impl ShareDialog {
     }
 
     /// Fills the list.
-    pub fn fill(&mut self, mut options: Vec<ShareOption>) {
-        options.truncate(OPTIONS);
-        self.options = options;
+    pub fn fill(&mut self, menu: ShareMenu) {
+        self.options = menu.options;
+        self.options.truncate(OPTIONS);
+        self.missing = menu.missing.map(|reason| SafeText::new(&reason));
         self.cursor = 0;
         self.filled = true;
     }
@@ -69,14 +74,18 @@ impl ShareDialog {
 
     pub(super) fn render(&self, screen: Rect, buf: &mut Buffer, theme: &Theme) {
         let rows: Vec<_> = self.rows().collect();
-        let note = match (self.filled, self.options.is_empty()) {
+        let width = window::text_width(screen, WIDTH);
+        let note = match (self.filled, &self.missing) {
             (false, _) => "looking for screens and windows",
-            (true, true) => "there is no screen here to share",
-            (true, false) => "",
+            (true, Some(reason)) => reason.as_str(),
+            (true, None) if self.options.is_empty() => "there is no screen here to share",
+            (true, None) => "",
         };
-        let count = rows.len() + usize::from(!note.is_empty());
+        let columns = usize::from(width).saturating_sub(2);
+        let note = if note.is_empty() { Vec::new() } else { text::wrap(note, columns) };
+        let count = rows.len() + note.len();
         let height = u16::try_from(count).unwrap_or(u16::MAX).min(screen.height.saturating_sub(3));
-        let size = (window::text_width(screen, WIDTH), height);
+        let size = (width, height);
         let area = Window { title: "Share", size, theme }.render(screen, buf);
         let visible = usize::from(area.height).max(1);
         let first = (self.cursor + 1).saturating_sub(visible);
@@ -88,8 +97,8 @@ impl ShareDialog {
                 buf.set_style(row, theme.style(Role::Selected));
             }
         }
-        if let Some(row) = area.rows().nth(rows.len()) {
-            Pen::new(row, buf, theme).skip(1).put(Role::Dim, note);
+        for (row, line) in area.rows().skip(rows.len()).zip(&note) {
+            Pen::new(row, buf, theme).skip(1).put(Role::Dim, line);
         }
     }
 }

@@ -13,9 +13,9 @@ const MIN_TILE: (u16, u16) = (14, 5);
 /// A tile without a picture looks empty rather than large when it is larger than this.
 const MAX_PLAIN_TILE: (u16, u16) = (56, 16);
 
-/// A cell is about twice as high as it is wide, and pictures are about twice as wide as
-/// high: so many columns to a row.
-const TILE_ASPECT: u32 = 4;
+/// Sides of most pictures, and how much higher than wide a cell is.
+const PICTURE: (u32, u32) = (16, 9);
+const CELL_ASPECT: u32 = 2;
 
 /// Columns of one entry of the wall of meters.
 const WALL_WIDTH: u16 = 32;
@@ -23,6 +23,9 @@ const WALL_WIDTH: u16 = 32;
 /// Rows of the strip below what is large, and what the large one needs at least.
 const STRIP: (u16, u16) = (4, 9);
 const FEATURED_ROWS: u16 = 6;
+
+/// Rows from which on there are tiles below a shared screen: text needs rows more than faces.
+const STRIP_FROM: u16 = 20;
 
 /// Columns of the tiles beside a shared screen, and from which width of the stage on.
 const SIDE: (u16, u16) = (16, 30);
@@ -98,6 +101,9 @@ impl Arrangement {
             (LayoutChoice::Filmstrip, Some(featured)) => made.filmstrip(area, featured, cast),
             (LayoutChoice::Screen, Some(featured)) if area.width >= SIDE_FROM => {
                 made.beside(area, featured, cast);
+            }
+            (LayoutChoice::Screen, Some(featured)) if area.height < STRIP_FROM => {
+                made.speaker(area, featured, cast);
             }
             (LayoutChoice::Screen, Some(featured)) => made.filmstrip(area, featured, cast),
             _ => made.grid(area, cast),
@@ -237,11 +243,9 @@ fn equal(area: Rect, count: usize, pictures: bool) -> Option<Vec<Rect>> {
         let size = (area.width / columns, area.height / rows);
         (size.0 >= MIN_TILE.0 && size.1 >= MIN_TILE.1).then_some((columns, rows, size))
     };
-    // The largest picture wins: the shorter side, in units of a cell's width.
-    let squareness = |size: (u16, u16)| u32::from(size.0).min(u32::from(size.1) * TILE_ASPECT);
     let (columns, rows, size) = (1..=count)
         .filter_map(fits)
-        .max_by_key(|&(columns, _, size)| (squareness(size), std::cmp::Reverse(columns)))?;
+        .max_by_key(|&(columns, _, size)| (magnification(size), std::cmp::Reverse(columns)))?;
     let most = if pictures { (u16::MAX, u16::MAX) } else { MAX_PLAIN_TILE };
     let (width, height) = (size.0.min(most.0), size.1.min(most.1));
     let top = area.y + (area.height - height * rows) / 2;
@@ -254,13 +258,45 @@ fn equal(area: Rect, count: usize, pictures: bool) -> Option<Vec<Rect>> {
     Some((0..count).map(tile).collect())
 }
 
+/// How large a picture is in a box of that size, compared with other boxes.
+fn magnification((width, height): (u16, u16)) -> u32 {
+    let (width, height) = (width.saturating_sub(2), height.saturating_sub(2));
+    (u32::from(width) * PICTURE.1).min(u32::from(height) * CELL_ASPECT * PICTURE.0)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
+    /// Cells that a picture covers in the box of a tile.
+    fn covered(width: f64, height: f64) -> f64 {
+        let (width, height) = (width - 2.0, (height - 2.0) * 2.0);
+        let scale = (width / 16.0).min(height / 9.0);
+        scale * scale * 16.0 * 9.0 / 2.0
+    }
+
     proptest! {
+        #[test]
+        fn no_other_grid_has_larger_pictures(
+            size in (14u16..250, 5u16..80), count in 2usize..20,
+        ) {
+            let area = Rect::new(0, 0, size.0, size.1);
+            let Some(areas) = equal(area, count, true) else { return Ok(()) };
+            let ours = covered(f64::from(areas[0].width), f64::from(areas[0].height));
+            for columns in 1..=count as u16 {
+                for rows in 1..=count as u16 {
+                    let (width, height) = (size.0 / columns, size.1 / rows);
+                    let fits = width >= MIN_TILE.0 && height >= MIN_TILE.1;
+                    if usize::from(columns) * usize::from(rows) >= count && fits {
+                        let theirs = covered(f64::from(width), f64::from(height));
+                        prop_assert!(theirs <= ours + 1e-9, "{}x{} of {:?}", columns, rows, areas);
+                    }
+                }
+            }
+        }
+
         #[test]
         fn tiles_stay_inside_and_apart_and_nobody_is_lost(
             size in (0u16..250, 0u16..80),

@@ -66,7 +66,9 @@ impl<'a> Scene<'a> {
         let featured = featured(state, &tiles, layout);
         let stage = &state.stage;
         let place = |id: &TileId| tiles.iter().position(|tile| tile.id == *id);
-        let cursor = stage.cursor.as_ref().and_then(place).or(featured).unwrap_or(0);
+        let typing = state.terminals.typing_tile();
+        let cursor = typing.as_ref().or(stage.cursor.as_ref()).and_then(place);
+        let cursor = cursor.or(featured).unwrap_or(0);
         let alone = tiles.iter().all(|tile| tile.person.own);
         let wanting = layout == LayoutChoice::Screen && featured.is_none();
         let rows = u16::from((alone || wanting) && area.height > 6);
@@ -96,6 +98,13 @@ impl<'a> Scene<'a> {
     pub fn hit(&self, point: Position) -> Option<&Tile<'a>> {
         let place = self.arrangement.places.iter().find(|place| place.area.contains(point))?;
         self.tiles.get(place.index)
+    }
+
+    /// Where a tile is, if it is in sight.
+    #[must_use]
+    pub fn place(&self, tile: &TileId) -> Option<&Place> {
+        let is_meant = |place: &&Place| self.tiles.get(place.index).is_some_and(|t| t.id == *tile);
+        self.arrangement.places.iter().find(is_meant)
     }
 
     /// Tiles that show something, and the cells that it may fill.
@@ -170,7 +179,9 @@ fn featured(state: &State, tiles: &[Tile<'_>], layout: LayoutChoice) -> Option<u
         return None;
     }
     let place = |wanted: &dyn Fn(&Tile<'_>) -> bool| tiles.iter().position(wanted);
-    let pinned = state.stage.pinned.as_ref();
+    // What is typed into stays where it is.
+    let typing = state.terminals.typing_tile();
+    let pinned = typing.as_ref().or(state.stage.pinned.as_ref());
     let pinned = pinned.and_then(|pinned| place(&|tile| tile.id == *pinned));
     if layout == LayoutChoice::Screen {
         return pinned.or_else(|| place(&|tile| tile.id.part.is_shared()));

@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::choice::LayoutChoice;
 use super::speaker::ActiveSpeaker;
+use super::tile::Part;
 use super::tile::Share;
 use super::tile::TileContent;
 use super::tile::TileId;
@@ -66,8 +67,21 @@ impl StageState {
         self.active.current()
     }
 
-    /// Takes what is shown from now on; what is no longer shown loses its picture.
-    pub fn set_shares(&mut self, mut shares: Vec<Share>) {
+    /// Takes the pictures that are shown from now on; what is no longer shown loses its own.
+    pub fn set_shares(&mut self, shares: Vec<Share>) {
+        self.replace(shares, false);
+    }
+
+    /// Takes the terminals that are shared from now on.
+    pub fn set_terminals(&mut self, shares: Vec<Share>) {
+        self.replace(shares, true);
+    }
+
+    fn replace(&mut self, new: Vec<Share>, terminals: bool) {
+        let is_meant = |share: &Share| matches!(share.tile.part, Part::Terminal(_)) == terminals;
+        let mut shares = std::mem::take(&mut self.shares);
+        shares.retain(|share| !is_meant(share));
+        shares.extend(new.into_iter().filter(is_meant));
         shares.truncate(SHARES);
         shares.sort_by(|a, b| a.tile.cmp(&b.tile));
         shares.dedup_by(|a, b| a.tile == b.tile);

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use ratatui::buffer::Buffer;
-
 use crate::model::UserId;
 use crate::ui::picture::CellPicture;
 use crate::ui::text::SafeText;
@@ -66,7 +64,7 @@ pub struct Share {
     pub title: SafeText,
 }
 
-/// What fills a tile.
+/// What fills a tile, unless it is a terminal.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum TileContent {
     /// Nothing has come yet, or never will: initials stand for the person.
@@ -74,7 +72,4 @@ pub enum TileContent {
     Initials,
     /// The newest picture of a camera or a screen, made for the size of the tile.
     Picture(Arc<CellPicture>),
-    /// The cells of a shared terminal, in the size of that terminal. What does not fit is
-    /// cut off at the right and at the top.
-    Terminal(Arc<Buffer>),
 }

@@ -2,6 +2,7 @@
 
 use super::choice::LayoutChoice;
 use super::scene::Scene;
+use super::tile::Part;
 use super::tile::TileId;
 use crate::ui::action::Pane;
 use crate::ui::action::StageAction;
@@ -134,6 +135,12 @@ fn zoom(state: &mut State, by: isize) {
     let Some(tile) = tile else {
         return toast(state, Severity::Warn, "there is no picture to look at more closely");
     };
+    if matches!(tile.part, Part::Terminal(_)) {
+        // Cells have one size: what helps is more room for them.
+        state.stage.full = by > 0;
+        state.focus = Pane::Stage;
+        return;
+    }
     let view = state.stage.view(&tile).zoomed(by);
     state.stage.set_view(&tile, view);
 }

@@ -8,6 +8,7 @@ use conclave::api::CallConfig;
 use conclave::api::DeviceSpec;
 use conclave::api::terminal::SharedCommand;
 use conclave::api::terminal::TerminalControl;
+use conclave::api::terminal::TerminalOrder;
 use conclave::api::terminal::TerminalSize;
 use conclave::api::terminal::TerminalStatus;
 use conclave::api::terminal::TerminalView;
@@ -48,9 +49,9 @@ fn text(view: &TerminalView) -> String {
 /// Ben asks for control, is given it, and types.
 async fn lend(ana: &Call, ben: &Call, stream: StreamId) {
     let (mut own, mut bens) = (ana.terminals().views(), ben.terminals().views());
-    ben.terminals().ask(stream);
+    ben.terminals().order(TerminalOrder::Ask(stream));
     see("the question", &mut own, |view| view.watchers.iter().any(|one| one.asks)).await;
-    ana.terminals().lend(None);
+    ana.terminals().order(TerminalOrder::Lend(None));
     see("ben's control", &mut bens, |view| view.control == TerminalControl::Me).await;
     // The key is opened beside; what is typed before that is not sent.
     let typed = async {
@@ -58,7 +59,7 @@ async fn lend(ana: &Call, ben: &Call, stream: StreamId) {
         let is_there = |view: &TerminalView| shows(view, "<by ben>");
         loop {
             tokio::select! {
-                _ = tick.tick() => ben.terminals().keys(Some(stream), b"by ben\n".to_vec()),
+                _ = tick.tick() => ben.terminals().order(TerminalOrder::Keys(Some(stream), b"by ben\n".to_vec())),
                 view = see("what ben typed", &mut bens, is_there) => break view,
             }
         }
@@ -85,8 +86,8 @@ async fn terminal_is_seen_by_all_and_typed_into_by_one() {
     let view = see("ben's view", &mut bens, |view| view.complete).await;
     let stream = view.stream;
     assert_eq!((view.user.as_str(), &view.control), ("ana", &TerminalControl::Owner));
-    ben.terminals().keys(stream, b"evil\n".to_vec());
-    ana.terminals().keys(None, b"hello\n".to_vec());
+    ben.terminals().order(TerminalOrder::Keys(stream, b"evil\n".to_vec()));
+    ana.terminals().order(TerminalOrder::Keys(None, b"hello\n".to_vec()));
     see("what ana typed", &mut bens, |view| shows(view, "<hello>")).await;
 
     lend(&ana, &ben, stream.unwrap()).await;
@@ -96,19 +97,19 @@ async fn terminal_is_seen_by_all_and_typed_into_by_one() {
     let mut chis = chi.terminals().views();
     let view = see("chi's view", &mut chis, |view| view.complete && shows(view, "<hello>")).await;
     assert_eq!(view.control, TerminalControl::Other("ben".to_owned()));
-    chi.terminals().set_room(view.stream, Some(TerminalSize::new(60, 20)));
+    chi.terminals().order(TerminalOrder::Room(view.stream, Some(TerminalSize::new(60, 20))));
     let small = |view: &TerminalView| view.screen.size() == TerminalSize::new(60, 20);
     see("the smaller terminal", &mut own, small).await;
     see("the smaller terminal at ben's", &mut bens, small).await;
 
     // Taken back; ben's keys don't count any more. Messages have not been disturbed.
-    ana.terminals().take_back();
+    ana.terminals().order(TerminalOrder::TakeBack);
     see("the end of control", &mut bens, |view| view.control == TerminalControl::Owner).await;
-    ben.terminals().keys(stream, b"late\n".to_vec());
+    ben.terminals().order(TerminalOrder::Keys(stream, b"late\n".to_vec()));
     ana.send_message(b"\0cnc is no terminal").await.unwrap();
     let message = soon("the message", messages.next_message()).await.unwrap();
     assert_eq!(message.data, b"\0cnc is no terminal");
-    ana.terminals().keys(None, b"last\n\x04".to_vec());
+    ana.terminals().order(TerminalOrder::Keys(None, b"last\n\x04".to_vec()));
     let view = see("the end", &mut bens, |view| view.status != TerminalStatus::Running).await;
     assert_eq!(view.status, TerminalStatus::Exited(3));
     let theirs = view;
@@ -122,7 +123,7 @@ async fn terminal_is_seen_by_all_and_typed_into_by_one() {
     see("the same at chi's", &mut chis, same).await;
 
     // Nobody is left with a terminal that is shared no more.
-    ana.terminals().stop();
+    ana.terminals().order(TerminalOrder::Stop);
     soon("the end of the share", bens.wait_for(|views| views.is_empty())).await.unwrap();
     for call in [ana, ben, chi] {
         call.leave().await.unwrap();

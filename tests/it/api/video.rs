@@ -32,6 +32,7 @@ use tokio::sync::watch;
 
 use super::world::World;
 use super::world::soon;
+use crate::support::letters;
 use crate::support::lossy;
 use crate::support::lossy::Lossy;
 
@@ -80,6 +81,31 @@ async fn next(pictures: &mut Pictures) -> Arc<Picture> {
     soon("the next picture", pictures.changed()).await.unwrap();
     let newest = pictures.borrow_and_update().clone();
     newest.expect("a picture")
+}
+
+/// A camera that only one at a time can have is closed before it is opened again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_camera_can_be_chosen_again() {
+    let world = World::with_users(&["ana", "ben"]).await;
+    let (ana, _, room) = two_in_a_room(&world).await;
+    let lock = tempfile::NamedTempFile::new().unwrap();
+    let command = format!("flock -n -E 9 {} sh -c 'printf free; read x'", lock.path().display());
+    let camera: VideoSpec =
+        format!("terminal:\"{command}; test $? -ne 9 || printf busy\"").parse().unwrap();
+    let ana = Call::join(ana, quiet(&room)).await.unwrap();
+    for _ in 0..3 {
+        ana.set_camera(Some(camera.clone())).await.unwrap();
+        let mut own = ana.own_pictures(VideoContent::Camera).await.unwrap();
+        let says = |picture: &Option<Arc<Picture>>| {
+            let row = picture.as_ref().map(|picture| letters::read(picture).remove(0));
+            row.filter(|row| !row.is_empty())
+        };
+        let picture = own.wait_for(|picture| says(picture).is_some());
+        let picture = soon("the camera", picture).await.unwrap().clone();
+        assert!(says(&picture).unwrap().starts_with("free"), "{:?}", says(&picture));
+    }
+    ana.leave().await.unwrap();
+    world.bridge.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,7 @@ mod audio;
 mod codec;
 mod container;
 mod device;
+mod drawn_terminal;
 mod jitter;
 mod pipeline;
 mod playback;

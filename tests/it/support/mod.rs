@@ -2,6 +2,7 @@
 
 pub mod bridge;
 pub mod burst;
+pub mod letters;
 pub mod lossy;
 pub mod process;
 pub mod tmux;

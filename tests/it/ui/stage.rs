@@ -5,6 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
+use conclave::api::terminal::TerminalOrder;
+use conclave::api::terminal::TerminalView;
+use conclave::media::terminal::Emulator;
+use conclave::media::terminal::TerminalSize;
 use conclave::media::video::Picture;
 use conclave::model::AudioLevels;
 use conclave::model::Level;
@@ -16,7 +20,9 @@ use conclave::ui::action::Pane;
 use conclave::ui::action::StageAction;
 use conclave::ui::event::Event;
 use conclave::ui::event::Participant;
+use conclave::ui::event::ShareMenu;
 use conclave::ui::event::ShareOption;
+use conclave::ui::pane::terminal::due;
 use conclave::ui::picture::MARK;
 use conclave::ui::stage::Gallery;
 use conclave::ui::stage::LayoutChoice;
@@ -25,12 +31,12 @@ use conclave::ui::stage::Share;
 use conclave::ui::stage::TileContent;
 use conclave::ui::stage::TileId;
 use conclave::ui::stage::Window;
+use conclave::ui::testing;
 use conclave::ui::testing::Harness;
 use conclave::ui::theme::Depth;
 use conclave::ui::theme::GlyphChoice;
 use insta::assert_snapshot;
 use proptest::prelude::*;
-use ratatui::buffer::Buffer;
 
 use super::world;
 
@@ -286,7 +292,8 @@ fn what_to_share_is_chosen_from_a_list() {
     let ui = call(Harness::new(120, 40), 2).press("s");
     assert_eq!(ui.effects[1..], [Effect::ListShares]);
     let option = |title: &str, spec: &str| ShareOption { title: title.into(), spec: spec.into() };
-    let menu = vec![option("Screen 1", "screen:1"), option("Editor", "window:Editor")];
+    let options = vec![option("Screen 1", "screen:1"), option("Editor", "window:Editor")];
+    let menu = ShareMenu { options, missing: None };
     let ui = ui.event(Event::ShareMenuListed(menu.clone()));
     assert_snapshot!("share", ui.screen());
     let ui = ui.press("j enter");
@@ -300,19 +307,73 @@ fn what_to_share_is_chosen_from_a_list() {
     assert_eq!(ui.effects[5..], [Effect::SetShare(Some("screen".to_owned()))]);
 }
 
+fn terminal(user: &str, stream: Option<StreamId>, title: &str, written: &str) -> Arc<TerminalView> {
+    let mut emulator = Emulator::new(TerminalSize::new(40, 10));
+    emulator.process(written.as_bytes());
+    testing::terminal(user, stream, title, emulator.grid())
+}
+
+fn shared(ui: Harness, terminals: &[Arc<TerminalView>]) -> Harness {
+    ui.event(Event::TerminalsChanged(terminals.to_vec()))
+}
+
 #[test]
-fn a_shared_terminal_is_its_cells() {
-    let tile = TileId::terminal("ben".into(), 1);
-    let cells = Buffer::with_lines(["$ make test", "all is well", "$ _"]);
-    let content = TileContent::Terminal(cells.into());
-    let ui = call(Harness::new(80, 24), 2)
-        .event(Event::SharesChanged(vec![share(tile.clone(), "make")]))
-        .event(Event::TileChanged { tile: tile.clone(), content: content.clone() })
-        .press("z");
-    assert_snapshot!("terminal", ui.screen());
-    let ui = ui.event(Event::SharesChanged(Vec::new()));
-    let ui = ui.event(Event::TileChanged { tile, content });
-    assert!(!ui.screen().contains("all is well"), "nothing is shown that is not shared");
+fn a_shared_terminal_is_a_tile_like_a_screen() {
+    let ben = terminal("ben", Some(StreamId(7)), "make", "$ make test\r\nall is well\r\n$ ");
+    let mut screens = String::new();
+    for (width, height) in SIZES {
+        let ui = shared(call(Harness::new(width, height), 5), std::slice::from_ref(&ben));
+        let ui = ui.press("z").wait(Duration::from_secs(10));
+        assert!(ui.screen().contains("all is well"), "{}", ui.screen());
+        assert!(ui.screen().contains("read-only, t asks"), "{}", ui.screen());
+        screens.push_str(&ui.screen());
+    }
+    assert_snapshot!("terminal", screens);
+    // In a small tile, its cells and who types.
+    let ui = shared(showing(Harness::new(120, 40), 5), std::slice::from_ref(&ben));
+    let ui = with_layout(ui, LayoutChoice::Grid);
+    assert_snapshot!("terminal_grid", ui.screen());
+    let gone = shared(ui, &[]);
+    assert!(!gone.screen().contains("all is well"), "{}", gone.screen());
+}
+
+#[test]
+fn keys_are_about_the_terminal_that_stands_out() {
+    let ben = terminal("ben", Some(StreamId(7)), "make", "$ make");
+    let chi = terminal("chi", Some(StreamId(8)), "vim", "~ chi");
+    let own = terminal("ana", None, "sh", "$ own");
+    let ui = shared(call(Harness::new(120, 40), 4), &[own, ben, chi]);
+    assert!(ui.screen().contains("you have control: t types"), "{}", ui.screen());
+    let ui = ui.press("w t");
+    assert_eq!(ui.effects.last(), Some(&Effect::Terminal(TerminalOrder::Ask(StreamId(7)))));
+    let ui = ui.press("w t");
+    assert_eq!(ui.effects.last(), Some(&Effect::Terminal(TerminalOrder::Ask(StreamId(8)))));
+    // Whoever types keeps it in sight, whatever else is shared.
+    let ui = ui.press("w t");
+    assert!(ui.screen().contains("YOU TYPE"), "{}", ui.screen());
+    let screen = share(TileId::screen("ana".into(), 1), "");
+    let mut ui = ui.event(Event::SharesChanged(vec![screen.clone()]));
+    ui.act(Action::Stage(StageAction::Point(screen.tile)));
+    assert!(ui.screen().contains("YOU TYPE"), "{}", ui.screen());
+    let ui = ui.press("x");
+    let typed = Effect::Terminal(TerminalOrder::Keys(None, b"x".to_vec()));
+    assert_eq!(ui.effects.last(), Some(&typed));
+}
+
+#[test]
+fn only_a_terminal_that_stands_out_is_made_to_fit() {
+    let ben = terminal("ben", Some(StreamId(7)), "make", "$ make");
+    let room = |ui: &mut Harness| match due(&mut ui.state) {
+        Some(Effect::Terminal(TerminalOrder::Room(stream, room))) => Some((stream, room)),
+        other => panic!("{other:?}"),
+    };
+    let mut ui = shared(call(Harness::new(120, 40), 3), &[ben]).press("z");
+    let Some((Some(StreamId(7)), Some(large))) = room(&mut ui) else { panic!("no room") };
+    assert!(large.columns() > 80 && large.rows() > 30, "{large:?}");
+    assert_eq!(due(&mut ui.state), None, "it is told once");
+    let mut ui = with_layout(ui, LayoutChoice::Grid).press("z");
+    assert_eq!(room(&mut ui), Some((Some(StreamId(7)), None)));
+    assert_eq!(due(&mut ui.state), None);
 }
 
 /// A picture that grows brighter to the right and redder downwards.

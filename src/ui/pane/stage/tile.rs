@@ -10,6 +10,8 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::ui::event::Trust;
 use crate::ui::pane::people::PersonRow;
+use crate::ui::pane::terminal;
+use crate::ui::pane::terminal::TerminalPane;
 use crate::ui::picture::PictureView;
 use crate::ui::stage::Part;
 use crate::ui::stage::TileContent;
@@ -42,6 +44,8 @@ const METER_WIDTH: u16 = 8;
 pub(super) struct TileView<'a> {
     pub(super) tile: &'a Tile<'a>,
     pub(super) content: &'a TileContent,
+    /// The terminal that fills it, if it is one.
+    pub(super) terminal: Option<TerminalPane<'a>>,
     /// Under the cursor, while the stage has the keys.
     pub(super) selected: bool,
     pub(super) pinned: bool,
@@ -58,15 +62,23 @@ impl TileView<'_> {
         match place.style {
             Style::Line => return self.line(place.area, buf),
             Style::Boxed => self.boxed(place.area, buf),
-            Style::Plain => {
-                let row = Rect { y: inside.bottom(), height: 1, ..place.area };
-                self.tag(row.intersection(place.area), buf);
-            }
+            Style::Plain => match &self.terminal {
+                Some(terminal) => {
+                    let row = Rect { height: place.area.height.min(1), ..place.area };
+                    terminal.heading(self.mark(), &self.facts(), row, buf);
+                }
+                None => {
+                    let row = Rect { y: inside.bottom(), height: 1, ..place.area };
+                    self.tag(row.intersection(place.area), buf);
+                }
+            },
+        }
+        if let Some(terminal) = self.terminal {
+            return terminal.render(terminal::body(place), buf);
         }
         match self.content {
             TileContent::Initials => self.initials(inside, buf),
             TileContent::Picture(picture) => PictureView { picture }.render(inside, buf),
-            TileContent::Terminal(cells) => copy(cells, inside, buf),
         }
     }
 
@@ -107,6 +119,7 @@ impl TileView<'_> {
         let name = self.name();
         let mut room = usize::from(row.width).saturating_sub(name.width().min(NAME_WIDTH) + 2);
         let mut facts = self.facts();
+        facts.extend(self.terminal.map(|terminal| terminal.fact()));
         facts.retain(|(_, fact)| {
             let fits = fact.width() < room;
             room = room.saturating_sub(if fits { fact.width() + 1 } else { 0 });
@@ -116,12 +129,15 @@ impl TileView<'_> {
         let width = usize::from(row.width).saturating_sub(taken + 2);
         let role = if self.speaks() { Role::Speaking } else { Role::Strong };
         let name = text::fit(&name, width, self.theme.glyphs().ellipsis);
-        let mark = if self.selected { self.theme.glyphs().cursor } else { " " };
         let mut pen = Pen::new(row, buf, self.theme);
-        pen.put(Role::Accent, mark).put(role, &name).put(role, " ");
+        pen.put(Role::Accent, self.mark()).put(role, &name).put(role, " ");
         for (role, fact) in &facts {
             pen.put(*role, fact).put(*role, " ");
         }
+    }
+
+    fn mark(&self) -> &'static str {
+        if self.selected { self.theme.glyphs().cursor } else { " " }
     }
 
     fn name(&self) -> String {
@@ -269,21 +285,4 @@ fn initials(name: &str) -> String {
     let first = words.next().and_then(|word| word.chars().next());
     let second = words.next().and_then(|word| word.chars().next());
     first.into_iter().chain(second).filter(|letter| has_shape(*letter)).collect()
-}
-
-/// Copies cells into the middle of `area`; what is too much goes at the right and the top,
-/// so that the last lines stay, where the prompt of a shell is.
-fn copy(cells: &Buffer, area: Rect, buf: &mut Buffer) {
-    let from = *cells.area();
-    let (width, height) = (from.width.min(area.width), from.height.min(area.height));
-    let (left, top) = ((area.width - width) / 2, (area.height - height) / 2);
-    for row in 0..height {
-        for column in 0..width {
-            let source = (from.x + column, from.bottom() - height + row);
-            let target = (area.x + left + column, area.y + top + row);
-            if let Some((source, target)) = cells.cell(source).zip(buf.cell_mut(target)) {
-                target.clone_from(source);
-            }
-        }
-    }
 }

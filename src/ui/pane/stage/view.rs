@@ -46,10 +46,7 @@ impl Widget for StagePane<'_> {
         let frame = Frame { title: &title, note: &note, focused: self.focused, theme };
         let inner = frame.render(area, buf);
         match self.state.call.as_ref() {
-            Some(call) if call.phase == Phase::Live => match self.state.terminals.front() {
-                Some(view) => TerminalPane { state: self.state, view }.render(inner, buf),
-                None => self.call(inner, buf),
-            },
+            Some(call) if call.phase == Phase::Live => self.call(inner, buf),
             Some(call) => {
                 let doing = if call.phase == Phase::Joining { "Joining" } else { "Leaving" };
                 self.centred(inner, buf, &[(Role::Strong, format!("{doing} {}", call.name))]);
@@ -71,6 +68,11 @@ impl StagePane<'_> {
             let view = TileView {
                 tile,
                 content: stage.content(&tile.id),
+                terminal: self
+                    .state
+                    .terminals
+                    .at(&tile.id)
+                    .map(|view| TerminalPane { state: self.state, view }),
                 selected: self.focused && place.index == scene.cursor,
                 pinned: stage.pinned.as_ref() == Some(&tile.id),
                 theme,

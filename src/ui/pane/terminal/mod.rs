@@ -10,6 +10,8 @@ pub use keys::encode_paste;
 pub use state::TerminalsState;
 pub use update::changed;
 pub use update::due;
+pub use update::follow;
 pub use update::update;
 pub use view::TerminalPane;
+pub use view::body;
 pub use view::cursor;

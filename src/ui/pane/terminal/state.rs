@@ -1,8 +1,7 @@
 //! The shared terminals of the call, and how this user looks at them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-
-use ratatui::layout::Rect;
 
 use crate::api::terminal::TerminalControl;
 use crate::api::terminal::TerminalSize;
@@ -10,6 +9,7 @@ use crate::api::terminal::TerminalStatus;
 use crate::api::terminal::TerminalView;
 use crate::api::terminal::TerminalViews;
 use crate::model::StreamId;
+use crate::ui::stage::TileId;
 
 /// Where a terminal comes from; `None` is this user's own.
 pub(super) type Source = Option<StreamId>;
@@ -18,14 +18,14 @@ pub(super) type Source = Option<StreamId>;
 #[derive(Debug, Default)]
 pub struct TerminalsState {
     views: TerminalViews,
+    /// The one that keys are about: it stands out on the stage, or is under the cursor.
     front: Option<Source>,
-    hidden: bool,
     /// What is typed goes to the terminal in front.
     pub(super) typing: bool,
-    /// Lines by which the view is above the end.
+    /// Lines by which the view of the one in front is above the end.
     pub(super) scrolled: u64,
-    /// The room that was last told of, and for which share.
-    pub(super) told: Option<(u64, Option<TerminalSize>)>,
+    /// The room that each share was last told of, if it was any.
+    pub(super) told: BTreeMap<u64, TerminalSize>,
     /// Lines that were last asked for.
     pub(super) asked: Option<(Source, u64)>,
 }
@@ -40,10 +40,16 @@ impl TerminalsState {
     /// Takes them as they are now. The one in front stays there while it is shared.
     pub fn set(&mut self, views: TerminalViews) {
         self.views = views;
-        let known = |source: &Source| self.views.iter().any(|view| view.stream == *source);
-        if !self.front.as_ref().is_some_and(known) {
-            self.front = self.views.first().map(|view| view.stream);
-            (self.typing, self.scrolled, self.hidden) = (false, 0, false);
+        self.told.retain(|share, _| self.views.iter().any(|view| view.share == *share));
+        let front = self.front.filter(|front| self.views.iter().any(|view| view.stream == *front));
+        self.set_front(front);
+    }
+
+    /// Brings one to the front, or none.
+    pub(super) fn set_front(&mut self, front: Option<Source>) {
+        if front != self.front {
+            (self.typing, self.scrolled) = (false, 0);
+            self.front = front;
         }
         let may_type = self.front().is_some_and(|view| can_type(view));
         self.typing &= may_type;
@@ -51,10 +57,10 @@ impl TerminalsState {
         self.scrolled = self.scrolled.min(lines);
     }
 
-    /// The one that is shown, if any.
+    /// The one that keys are about, if any.
     #[must_use]
     pub fn front(&self) -> Option<&Arc<TerminalView>> {
-        let front = self.front.as_ref().filter(|_| !self.hidden)?;
+        let front = self.front.as_ref()?;
         self.views.iter().find(|view| view.stream == *front)
     }
 
@@ -64,46 +70,54 @@ impl TerminalsState {
         self.views.first().filter(|view| view.stream.is_none())
     }
 
+    /// Each of them with its tile on the stage: the first one of a user is number 1.
+    pub fn tiles(&self) -> impl Iterator<Item = (TileId, &Arc<TerminalView>)> {
+        self.views.iter().enumerate().map(|(index, view)| {
+            let before = self.views.iter().take(index).filter(|other| other.user == view.user);
+            let number = u16::try_from(before.count()).unwrap_or(u16::MAX).saturating_add(1);
+            (TileId::terminal(view.user.clone(), number), view)
+        })
+    }
+
+    /// The one in a tile.
+    #[must_use]
+    pub fn at(&self, tile: &TileId) -> Option<&Arc<TerminalView>> {
+        let (_, view) = self.tiles().find(|(id, _)| id == tile)?;
+        Some(view)
+    }
+
+    /// The tile of the one in front.
+    #[must_use]
+    pub fn front_tile(&self) -> Option<TileId> {
+        let front = self.front.as_ref()?;
+        let (tile, _) = self.tiles().find(|(_, view)| view.stream == *front)?;
+        Some(tile)
+    }
+
+    /// The tile that keys go to.
+    #[must_use]
+    pub fn typing_tile(&self) -> Option<TileId> {
+        if self.typing { self.front_tile() } else { None }
+    }
+
     /// Keys go to the terminal in front.
     #[must_use]
     pub const fn is_typing(&self) -> bool {
         self.typing
     }
 
-    /// Lines by which the view is above the end.
+    /// Lines by which the view of a terminal is above its end.
     #[must_use]
-    pub const fn scrolled(&self) -> u64 {
-        self.scrolled
+    pub fn scrolled(&self, view: &TerminalView) -> u64 {
+        if self.front == Some(view.stream) { self.scrolled } else { 0 }
     }
 
-    /// Shows the next one; after the last one, what the stage shows else.
-    pub(super) fn next(&mut self) {
-        (self.typing, self.scrolled) = (false, 0);
-        let place = self.views.iter().position(|view| Some(view.stream) == self.front);
-        if std::mem::take(&mut self.hidden) {
-            self.front = self.views.first().map(|view| view.stream);
-            return;
-        }
-        match place.and_then(|place| self.views.get(place + 1)) {
-            Some(view) => self.front = Some(view.stream),
-            None => self.hidden = !self.views.is_empty(),
-        }
-    }
-
-    /// Moves the view by lines, up if positive.
+    /// Moves the view by lines, up if positive; false if there are none above the screen.
     pub fn scroll(&mut self, by: isize) -> bool {
-        let Some(view) = self.front() else { return false };
-        let most = lines(view);
+        let most = self.front().map_or(0, |view| lines(view));
         let by = i64::try_from(by).unwrap_or(i64::MAX);
         self.scrolled = self.scrolled.saturating_add_signed(by).min(most);
-        true
-    }
-
-    /// How much room `area`, the whole of the stage, has for a terminal.
-    pub(super) fn room(area: Rect) -> Option<TerminalSize> {
-        // One row for the pane's title, one for that of the terminal.
-        let rows = area.height.checked_sub(2).filter(|rows| *rows > 0)?;
-        (area.width > 0).then(|| TerminalSize::new(area.width, rows))
+        most > 0
     }
 }
 

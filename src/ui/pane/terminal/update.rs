@@ -1,9 +1,10 @@
 //! What keys and news do to shared terminals.
 
 use super::keys;
-use super::state::TerminalsState;
 use super::state::can_type;
+use super::view::room;
 use crate::api::terminal::TerminalControl;
+use crate::api::terminal::TerminalOrder;
 use crate::api::terminal::TerminalStatus;
 use crate::api::terminal::TerminalView;
 use crate::api::terminal::TerminalViews;
@@ -11,9 +12,12 @@ use crate::model::UserId;
 use crate::ui::action::Pane;
 use crate::ui::action::TerminalAction;
 use crate::ui::effect::Effect;
-use crate::ui::effect::TerminalOrder;
 use crate::ui::event::Severity;
 use crate::ui::layout::Layout;
+use crate::ui::stage::LayoutChoice;
+use crate::ui::stage::Scene;
+use crate::ui::stage::Share;
+use crate::ui::stage::TileId;
 use crate::ui::state::State;
 use crate::ui::text::SafeText;
 use crate::ui::update::toast;
@@ -47,21 +51,53 @@ pub fn update(state: &mut State, action: TerminalAction) -> Option<Effect> {
         TerminalAction::Lend(name) => return lend(state, name),
         TerminalAction::TakeBack => return take_back(state),
         TerminalAction::Next => {
-            state.terminals.next();
+            next(state);
             return None;
         }
         TerminalAction::Share(_) if state.live_call().is_none() => {
             toast(state, Severity::Warn, "you are not in a call: Enter joins a room");
             return None;
         }
-        TerminalAction::Share(command) => TerminalOrder::Share(command),
+        TerminalAction::Share(command) => return Some(Effect::ShareTerminal(command)),
         TerminalAction::Stop if state.terminals.own().is_none() => {
             toast(state, Severity::Warn, "you share no terminal");
             return None;
         }
         TerminalAction::Stop => TerminalOrder::Stop,
+        TerminalAction::Fix(_) if state.terminals.own().is_none() => {
+            toast(state, Severity::Warn, "you share no terminal");
+            return None;
+        }
+        TerminalAction::Fix(size) => TerminalOrder::Fix(size),
+        TerminalAction::ToggleVideo => return Some(Effect::ToggleTerminalVideo),
     };
     Some(Effect::Terminal(order))
+}
+
+/// Makes the next terminal stand out, round and round.
+fn next(state: &mut State) {
+    let tiles: Vec<TileId> = state.terminals.tiles().map(|(tile, _)| tile).collect();
+    let front = state.terminals.front_tile();
+    let place = tiles.iter().position(|tile| Some(tile) == front.as_ref());
+    let after = place.and_then(|place| tiles.get(place + 1)).or(tiles.first()).cloned();
+    if !state.stage.choice.has_featured() {
+        state.stage.choice = LayoutChoice::Auto;
+    }
+    state.terminals.typing = false;
+    state.stage.pinned.clone_from(&after);
+    state.stage.cursor = after;
+}
+
+/// Brings that terminal to the front which the stage makes stand out, or which is under the
+/// cursor there. The one that is typed into stays.
+pub fn follow(state: &mut State) {
+    if state.terminals.views().is_empty() || state.terminals.is_typing() {
+        return;
+    }
+    let scene = Scene::of(state);
+    let tile = scene.looked_at().map(|tile| tile.id.clone());
+    let view = tile.and_then(|tile| state.terminals.at(&tile)).map(|view| view.stream);
+    state.terminals.set_front(view);
 }
 
 fn begin_typing(state: &mut State) -> Option<Effect> {
@@ -72,6 +108,8 @@ fn begin_typing(state: &mut State) -> Option<Effect> {
     }
     if can_type(&view) {
         state.terminals.typing = true;
+        // Whoever types has to see it.
+        state.focus = Pane::Stage;
         state.terminals.scrolled = 0;
         return None;
     }
@@ -143,6 +181,12 @@ pub fn changed(state: &mut State, views: TerminalViews) {
         }
     }
     state.terminals.set(views);
+    let shares = state.terminals.tiles().map(|(tile, view)| {
+        let title = SafeText::new(&view.title);
+        Share { tile, title }
+    });
+    let shares = shares.collect();
+    state.stage.set_terminals(shares);
     for (severity, note) in notes {
         toast(state, severity, &note);
     }
@@ -186,28 +230,41 @@ fn news(old: Option<&TerminalView>, view: &TerminalView) -> Vec<(Severity, Strin
 
 /// What has to be told or asked for because of what is shown now; `None` if nothing.
 pub fn due(state: &mut State) -> Option<Effect> {
-    let (source, share, lines) = {
-        let view = state.terminals.front()?;
-        let history = view.screen.meta.history;
-        let first = history.end.saturating_sub(state.terminals.scrolled);
-        let until = first.saturating_add(u64::from(LINES_AHEAD)).min(history.end);
-        let missing = state.terminals.scrolled > 0
-            && (first..until).any(|line| !view.lines.contains_key(&line));
-        (view.stream, view.share, missing.then_some(first))
-    };
-    let area = Layout::of(state)?.pane(Pane::Stage);
-    if !area.is_empty() {
-        let told = Some((share, TerminalsState::room(area)));
-        if state.terminals.told != told {
-            state.terminals.told = told;
-            let room = TerminalsState::room(area);
-            return Some(Effect::Terminal(TerminalOrder::Room(source, room)));
-        }
+    let order = room_due(state).or_else(|| lines_due(state))?;
+    Some(Effect::Terminal(order))
+}
+
+/// Tells a terminal that stands out how much room it has, and others that it is not for them to
+/// fit: nobody's terminal is made small because it is one of many on somebody's stage.
+fn room_due(state: &mut State) -> Option<TerminalOrder> {
+    if state.terminals.views().is_empty() || Layout::of(state)?.pane(Pane::Stage).is_empty() {
+        return None;
     }
-    let asked = (source, lines?);
-    if state.terminals.asked == Some(asked) {
+    let scene = Scene::of(state);
+    let (source, share, room) = state.terminals.tiles().find_map(|(tile, view)| {
+        let room = scene.place(&tile).and_then(room);
+        let told = state.terminals.told.get(&view.share).copied();
+        (room != told).then_some((view.stream, view.share, room))
+    })?;
+    match room {
+        Some(room) => state.terminals.told.insert(share, room),
+        None => state.terminals.told.remove(&share),
+    };
+    Some(TerminalOrder::Room(source, room))
+}
+
+/// Asks for lines above the screen that are looked at and not there.
+fn lines_due(state: &mut State) -> Option<TerminalOrder> {
+    let view = state.terminals.front()?;
+    let scrolled = state.terminals.scrolled(view);
+    let history = view.screen.meta.history;
+    let first = history.end.saturating_sub(scrolled);
+    let until = first.saturating_add(u64::from(LINES_AHEAD)).min(history.end);
+    let missing = scrolled > 0 && (first..until).any(|line| !view.lines.contains_key(&line));
+    let asked = (view.stream, first);
+    if !missing || state.terminals.asked == Some(asked) {
         return None;
     }
     state.terminals.asked = Some(asked);
-    Some(Effect::Terminal(TerminalOrder::Lines(source, asked.1, LINES_AHEAD)))
+    Some(TerminalOrder::Lines(asked.0, first, LINES_AHEAD))
 }

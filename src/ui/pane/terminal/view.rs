@@ -9,16 +9,18 @@ use ratatui::style::Style;
 use ratatui::widgets::Widget;
 use unicode_width::UnicodeWidthStr;
 
-use super::state::can_type;
 use crate::api::terminal::TerminalCell;
 use crate::api::terminal::TerminalColour;
 use crate::api::terminal::TerminalControl;
+use crate::api::terminal::TerminalSize;
 use crate::api::terminal::TerminalStatus;
 use crate::api::terminal::TerminalStyle;
 use crate::api::terminal::TerminalView;
 use crate::api::terminal::TerminalWidth;
-use crate::ui::action::Pane;
-use crate::ui::layout::Layout;
+use crate::ui::stage::Scene;
+use crate::ui::stage::arrange::Place;
+use crate::ui::stage::arrange::Style as TileStyle;
+use crate::ui::stage::scene;
 use crate::ui::state::State;
 use crate::ui::text;
 use crate::ui::text::SafeText;
@@ -32,37 +34,36 @@ const HALF: &str = " ";
 /// Columns below which a title says nothing.
 const LEAST_TITLE: usize = 6;
 
-/// The terminal in front.
+/// A terminal in a tile.
+#[derive(Clone, Copy)]
 pub struct TerminalPane<'a> {
     /// Everything there is to show.
     pub state: &'a State,
-    /// What is in front.
+    /// The terminal.
     pub view: &'a TerminalView,
 }
 
+/// Draws the cells, as many as fit.
 impl Widget for TerminalPane<'_> {
-    fn render(self, area: Rect, buf: &mut Buffer) {
-        let area = area.intersection(*buf.area());
-        if area.is_empty() {
+    fn render(self, body: Rect, buf: &mut Buffer) {
+        let body = body.intersection(*buf.area());
+        if body.is_empty() {
             return;
         }
-        self.heading(Rect { height: 1, ..area }, buf);
-        let body = Rect { y: area.y + 1, height: area.height - 1, ..area };
         if !self.view.complete {
             let theme = self.state.theme();
             Pen::new(body, buf, theme).skip(1).put(Role::Dim, "the screen is on its way");
             return;
         }
         let depth = self.state.themes.depth();
-        let shown = Shown::new(self.view, self.state.terminals.scrolled(), body);
+        let shown = Shown::new(self.view, self.state.terminals.scrolled(self.view), body);
         for (target, line) in (body.y..body.bottom()).zip(shown.top..) {
             let row = Rect { y: target, height: 1, ..body };
             if let Some(cells) = shown.line(self.view, line) {
                 draw(cells, usize::from(shown.left), row, depth, buf);
             }
         }
-        let typing = self.state.terminals.is_typing();
-        if let Some(position) = shown.cursor(self.view, body).filter(|_| !typing)
+        if let Some(position) = shown.cursor(self.view, body).filter(|_| !self.is_typing())
             && let Some(cell) = buf.cell_mut(position)
         {
             cell.modifier.toggle(Modifier::REVERSED);
@@ -71,18 +72,30 @@ impl Widget for TerminalPane<'_> {
 }
 
 impl TerminalPane<'_> {
-    fn heading(&self, row: Rect, buf: &mut Buffer) {
+    /// This user types into it.
+    fn is_typing(&self) -> bool {
+        let terminals = &self.state.terminals;
+        terminals.is_typing()
+            && terminals.front().is_some_and(|front| front.share == self.view.share)
+    }
+
+    /// Draws a line that says whose it is, how it is doing and who types. `facts` come after
+    /// the name.
+    pub fn heading(&self, mark: &str, facts: &[(Role, String)], row: Rect, buf: &mut Buffer) {
         let theme = self.state.theme();
         let view = self.view;
         let (role, control) = self.control();
         let mut pen = Pen::new(row, buf, theme);
-        pen.skip(1).skip_right(1).put_right(role, &control).skip_right(2);
+        pen.put(Role::Accent, mark).skip_right(1).put_right(role, &control).skip_right(2);
         let dot = theme.glyphs().dot;
         let owner = match view.stream {
             None => "yours".to_owned(),
             Some(_) => SafeText::name(view.user.as_str()).to_string(),
         };
         pen.put(Role::Strong, &owner);
+        for (role, fact) in facts {
+            pen.put(*role, " ").put(*role, fact);
+        }
         let size = view.screen.size();
         let mut facts = format!(" {dot} {}x{}", size.columns(), size.rows());
         if view.stream.is_none() {
@@ -91,8 +104,9 @@ impl TerminalPane<'_> {
                 facts.push_str(&format!(" {dot} {} refused", view.refused));
             }
         }
-        if self.state.terminals.scrolled() > 0 {
-            facts.push_str(&format!(" {dot} {} up", self.state.terminals.scrolled()));
+        let scrolled = self.state.terminals.scrolled(view);
+        if scrolled > 0 {
+            facts.push_str(&format!(" {dot} {scrolled} up"));
         }
         // The title gives way: it may be long, and the rest says how things are.
         let title = SafeText::new(&view.title);
@@ -102,6 +116,26 @@ impl TerminalPane<'_> {
             pen.put(Role::Dim, &format!(" {dot} ")).put(Role::Base, &title);
         }
         pen.put(Role::Dim, &facts);
+    }
+
+    /// Who types, in as few words as a name tag has room for.
+    #[must_use]
+    pub fn fact(&self) -> (Role, String) {
+        let view = self.view;
+        let asks = view.watchers.iter().any(|watcher| watcher.asks);
+        let (role, word) = match (&view.status, &view.control) {
+            (TerminalStatus::Running, _) if !view.live => (Role::Bad, "no word"),
+            (TerminalStatus::Running, _) if self.is_typing() => (Role::Good, "YOU TYPE"),
+            (TerminalStatus::Running, TerminalControl::Me) if asks => (Role::Warn, "asked for"),
+            (TerminalStatus::Running, TerminalControl::Me) => (Role::Good, "you have control"),
+            (TerminalStatus::Running, TerminalControl::Other(name)) => {
+                let role = if view.stream.is_none() { Role::Warn } else { Role::Base };
+                return (role, format!("{} has control", SafeText::name(name)));
+            }
+            (TerminalStatus::Running, TerminalControl::Owner) => (Role::Dim, "read-only"),
+            _ => (Role::Warn, "ended"),
+        };
+        (role, word.to_owned())
     }
 
     /// Who types, and the key that changes it.
@@ -115,7 +149,7 @@ impl TerminalPane<'_> {
         if !view.live {
             return (Role::Bad, "no word from its owner".to_owned());
         }
-        if self.state.terminals.is_typing() && can_type(view) {
+        if self.is_typing() {
             return (Role::Good, "YOU TYPE, Ctrl-] stops".to_owned());
         }
         let asking = view.watchers.iter().find(|watcher| watcher.asks);
@@ -140,13 +174,34 @@ impl TerminalPane<'_> {
     }
 }
 
+/// The part of a tile's place that the cells of a terminal may fill: below its heading, or in its
+/// box.
+#[must_use]
+pub fn body(place: &Place) -> Rect {
+    let area = place.area;
+    match place.style {
+        TileStyle::Plain => {
+            let heading = area.height.min(1);
+            Rect { y: area.y + heading, height: area.height - heading, ..area }
+        }
+        TileStyle::Boxed | TileStyle::Line => scene::inside(place),
+    }
+}
+
+/// How much room there is for a terminal that stands out.
+pub(super) fn room(place: &Place) -> Option<TerminalSize> {
+    let body = body(place);
+    let stands_out = place.style == TileStyle::Plain && !body.is_empty();
+    stands_out.then(|| TerminalSize::new(body.width, body.height))
+}
+
 /// Where the cursor of the terminal belongs while this user types.
 #[must_use]
 pub fn cursor(state: &State) -> Option<Position> {
-    let view = state.terminals.front().filter(|_| state.terminals.is_typing())?;
     state.live_call()?;
-    let area = Layout::of(state)?.pane(Pane::Stage);
-    let body = Rect { y: area.y + 2, height: area.height.checked_sub(2)?, ..area };
+    let tile = state.terminals.typing_tile()?;
+    let view = state.terminals.front()?;
+    let body = body(Scene::of(state).place(&tile)?);
     Shown::new(view, 0, body).cursor(view, body)
 }
 
@@ -234,10 +289,10 @@ fn style(style: TerminalStyle, depth: Depth) -> Style {
 fn colour(colour: TerminalColour, depth: Depth) -> Color {
     match (colour, depth) {
         (TerminalColour::Default, _) | (_, Depth::Mono) => Color::Reset,
-        (TerminalColour::Indexed(index), Depth::Ansi16) if index >= 16 => {
-            let (red, green, blue) = indexed(index);
-            Color::Indexed(nearest_of_16(red, green, blue))
-        }
+        (TerminalColour::Indexed(index), Depth::Ansi16) => match colour.beyond_basic() {
+            Some((red, green, blue)) => Color::Indexed(nearest_of_16(red, green, blue)),
+            None => Color::Indexed(index),
+        },
         (TerminalColour::Indexed(index), _) => Color::Indexed(index),
         (TerminalColour::Rgb(red, green, blue), Depth::True) => Color::Rgb(red, green, blue),
         (TerminalColour::Rgb(red, green, blue), Depth::Ansi256) => {
@@ -249,17 +304,6 @@ fn colour(colour: TerminalColour, depth: Depth) -> Color {
             Color::Indexed(nearest_of_16(red, green, blue))
         }
     }
-}
-
-/// The colour of one of xterm's 256 from the sixteenth on.
-fn indexed(index: u8) -> (u8, u8, u8) {
-    if index >= 232 {
-        let grey = 8 + 10 * (index - 232);
-        return (grey, grey, grey);
-    }
-    let cube = index.saturating_sub(16);
-    let level = |step: u8| if step == 0 { 0 } else { 55 + 40 * step };
-    (level(cube / 36), level(cube / 6 % 6), level(cube % 6))
 }
 
 /// Which of the sixteen colours comes nearest: hue by the channels that are on, and whether it

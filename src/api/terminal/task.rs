@@ -1,63 +1,46 @@
-//! Shared terminals of a room: one of our own, and those of others.
-//!
-//! A task owns the pseudo-terminal and feeds [`Owner`] and [`Viewer`]s, the step functions of
-//! the protocol, from the data tracks of the room. What there is to see comes out of a
-//! [`watch`]; what is wanted goes in by commands that return at once.
+//! The task of the shared terminals of a room. It owns the pseudo-terminal and feeds [`Owner`]
+//! and [`Viewer`]s, the step functions of the protocol, from the data tracks of the room.
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::collections::VecDeque;
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::time::Instant;
 
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tokio::task::JoinSet;
 use tokio::time;
 
+use super::command::SharedCommand;
+use super::handle::TerminalOrder;
+use super::key::key_of;
+use super::key::open_key;
+use super::view::TerminalView;
+use super::view::TerminalViews;
+use crate::api::ApiError;
+use crate::api::Person;
+use crate::api::RemoteStreamEvent;
+use crate::api::RemoteStreamListener;
+use crate::api::StreamApi;
+use crate::api::joined::Room;
 use crate::crypto::ecies;
-use crate::crypto::key::PublicKey;
 use crate::device::Pty;
 use crate::device::PtyEvent;
 use crate::media::terminal;
+use crate::media::terminal::Cell;
+use crate::media::terminal::Control;
 use crate::media::terminal::Deed;
 use crate::media::terminal::Message;
 use crate::media::terminal::Owner;
 use crate::media::terminal::Received;
+use crate::media::terminal::Status;
+use crate::media::terminal::TerminalSize;
 use crate::media::terminal::Viewer;
 use crate::model::StreamHandle;
 use crate::model::StreamId;
-use crate::model::StreamRoomId;
-use crate::model::Timestamp;
 use crate::model::UserId;
-use crate::net::session::now as wall_clock;
-
-use super::error::ApiError;
-use super::joined::Room;
-use super::listener::RemoteStreamEvent;
-use super::listener::RemoteStreamListener;
-use super::roster::Person;
-use super::stream_api::StreamApi;
-use super::users::VerificationRequest;
-
-pub use crate::media::terminal::Cell as TerminalCell;
-pub use crate::media::terminal::Colour as TerminalColour;
-pub use crate::media::terminal::Control as TerminalControl;
-pub use crate::media::terminal::Grid as TerminalScreen;
-pub use crate::media::terminal::Status as TerminalStatus;
-pub use crate::media::terminal::Style as TerminalStyle;
-pub use crate::media::terminal::TerminalSize;
-pub use crate::media::terminal::Watcher as TerminalWatcher;
-pub use crate::media::terminal::Width as TerminalWidth;
-
-/// Commands from the application to the task. When full, the newest is refused.
-const COMMANDS: usize = 64;
 
 /// Messages from the task to the one that sends them; the task makes no more while any wait.
 const OUTGOING: usize = 8;
@@ -65,232 +48,11 @@ const OUTGOING: usize = 8;
 /// Shared terminals of others that are watched at a time.
 const MAX_VIEWERS: usize = 16;
 
-/// A terminal that is to be shared, as the user names it: `terminal:"htop -d 5"`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SharedCommand(String);
-
-impl SharedCommand {
-    /// Shares this command, which a shell runs.
-    #[must_use]
-    pub fn new(command: &str) -> Self {
-        Self(command.to_owned())
-    }
-
-    /// What the shell runs.
-    #[must_use]
-    pub fn command(&self) -> &str {
-        &self.0
-    }
-}
-
-impl FromStr for SharedCommand {
-    type Err = ApiError;
-
-    fn from_str(text: &str) -> Result<Self, ApiError> {
-        let invalid = |reason: &str| ApiError::Invalid {
-            what: "what is to be shared",
-            reason: format!("{reason}; write terminal:\"COMMAND\""),
-        };
-        let rest = text.strip_prefix("terminal:").ok_or_else(|| invalid("it is no terminal"))?;
-        let inner = rest.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
-        match inner.unwrap_or(rest).trim() {
-            "" => Err(invalid("the command is missing")),
-            command => Ok(Self::new(command)),
-        }
-    }
-}
-
-impl fmt::Display for SharedCommand {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "terminal:\"{}\"", self.0)
-    }
-}
-
-/// A shared terminal as it is now.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct TerminalView {
-    /// The stream it comes on; `None` is this process's own.
-    pub stream: Option<StreamId>,
-    /// Whose it is.
-    pub user: UserId,
-    /// Names the share: what is shared later has another one.
-    pub share: u64,
-    /// What it shows, in words of its owner.
-    pub title: String,
-    /// How the program is doing.
-    pub status: TerminalStatus,
-    /// Who types.
-    pub control: TerminalControl,
-    /// This process has asked for control.
-    pub asked: bool,
-    /// The screen.
-    pub screen: Arc<TerminalScreen>,
-    /// A complete screen has come.
-    pub complete: bool,
-    /// The owner can be reached.
-    pub live: bool,
-    /// Lines that have left the screen, by their numbers, as far as they were asked for.
-    pub lines: Arc<BTreeMap<u64, Vec<TerminalCell>>>,
-    /// How many watch.
-    pub watching: u16,
-    /// Who watches; known to the owner.
-    pub watchers: Vec<TerminalWatcher>,
-    /// Messages with keystrokes that were dropped because they came from somebody without
-    /// control; known to the owner.
-    pub refused: u64,
-}
-
-/// All shared terminals of a room, the own one first.
-pub type TerminalViews = Vec<Arc<TerminalView>>;
-
-enum Command {
+/// What the application wants.
+pub(super) enum Command {
     Close,
     Share { command: SharedCommand, reply: oneshot::Sender<Result<(), ApiError>> },
-    Stop,
-    Keys(Option<StreamId>, Vec<u8>),
-    Ask(StreamId),
-    Release(StreamId),
-    Lend(Option<UserId>),
-    TakeBack,
-    Room(Option<StreamId>, Option<TerminalSize>),
-    Fix(Option<TerminalSize>),
-    Lines(Option<StreamId>, u64, u16),
-}
-
-/// The shared terminals of a room that this process is in.
-pub struct Terminals {
-    commands: mpsc::Sender<Command>,
-    views: watch::Receiver<TerminalViews>,
-    task: Mutex<Option<JoinHandle<()>>>,
-}
-
-impl fmt::Debug for Terminals {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Terminals").finish_non_exhaustive()
-    }
-}
-
-impl Terminals {
-    /// Follows the shared terminals of `room`. `handle` is the local stream, whose data track
-    /// carries what is sent; without one, nothing can be shared or watched.
-    pub(super) fn follow(
-        api: &StreamApi,
-        room: &StreamRoomId,
-        handle: Option<StreamHandle>,
-        people: watch::Receiver<Vec<Person>>,
-    ) -> Result<Self, ApiError> {
-        let (commands, orders) = mpsc::channel(COMMANDS);
-        let (view_sender, views) = watch::channel(Vec::new());
-        let (outgoing, messages) = mpsc::channel(OUTGOING);
-        let task = Task {
-            me: rand::random(),
-            room: api.room(room)?,
-            listener: api.add_remote_stream_listener(room, None)?,
-            api: api.clone(),
-            handle,
-            people,
-            orders,
-            views: view_sender,
-            outgoing,
-            sender: JoinSet::new(),
-            waiting: VecDeque::new(),
-            own: None,
-            viewers: BTreeMap::new(),
-            jobs: JoinSet::new(),
-            changed: false,
-        };
-        let task = Mutex::new(Some(tokio::spawn(task.run(messages))));
-        Ok(Self { commands, views, task })
-    }
-
-    /// All that is shared in the room, now and from now on.
-    #[must_use]
-    pub fn views(&self) -> watch::Receiver<TerminalViews> {
-        self.views.clone()
-    }
-
-    /// Shares a command in a terminal of its own, in place of what was shared before. Others
-    /// see it and can't type, until they are given control.
-    ///
-    /// # Errors
-    ///
-    /// - [`ApiError::NoDataTrack`] if the call was joined without messages.
-    /// - [`ApiError::Device`] if the command can't be started.
-    ///
-    /// # Cancel safety
-    ///
-    /// Dropping the future may or may not prevent it.
-    pub async fn share(&self, command: SharedCommand) -> Result<(), ApiError> {
-        let (reply, answer) = oneshot::channel();
-        let order = Command::Share { command, reply };
-        self.commands.send(order).await.map_err(|_| ApiError::Closed)?;
-        answer.await.map_err(|_| ApiError::Closed)?
-    }
-
-    /// Ends the own share and its command.
-    pub fn stop(&self) {
-        self.order(Command::Stop);
-    }
-
-    /// Types into a terminal: the own one (`None`) or one that this process has control of.
-    /// Without control nothing is sent.
-    pub fn keys(&self, stream: Option<StreamId>, keys: Vec<u8>) {
-        self.order(Command::Keys(stream, keys));
-    }
-
-    /// Asks the owner for control.
-    pub fn ask(&self, stream: StreamId) {
-        self.order(Command::Ask(stream));
-    }
-
-    /// Gives control back to the owner.
-    pub fn release(&self, stream: StreamId) {
-        self.order(Command::Release(stream));
-    }
-
-    /// Gives control of the own terminal to a user who watches; without a name, to the one who
-    /// asks for it, or to the only one who watches.
-    pub fn lend(&self, user: Option<UserId>) {
-        self.order(Command::Lend(user));
-    }
-
-    /// Takes control of the own terminal back at once.
-    pub fn take_back(&self) {
-        self.order(Command::TakeBack);
-    }
-
-    /// Says how much room there is for a terminal, which its owner makes fit; `None` takes it
-    /// as large as it is.
-    pub fn set_room(&self, stream: Option<StreamId>, room: Option<TerminalSize>) {
-        self.order(Command::Room(stream, room));
-    }
-
-    /// Keeps the own terminal at one size; `None` lets the smallest room decide.
-    pub fn fix_size(&self, size: Option<TerminalSize>) {
-        self.order(Command::Fix(size));
-    }
-
-    /// Asks for lines that have left the screen.
-    pub fn want_lines(&self, stream: Option<StreamId>, from: u64, count: u16) {
-        self.order(Command::Lines(stream, from, count));
-    }
-
-    fn order(&self, command: Command) {
-        if self.commands.try_send(command).is_err() {
-            tracing::debug!("the task of the shared terminals takes no order");
-        }
-    }
-
-    /// Ends the own share, says goodbye to the others and waits for the command to end.
-    pub(super) async fn close(&self) {
-        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(task) = task {
-            // A task that takes no order has ended.
-            let _ = self.commands.send(Command::Close).await;
-            let _ = task.await;
-        }
-    }
+    Order(TerminalOrder),
 }
 
 /// The own share.
@@ -298,7 +60,7 @@ struct Own {
     pty: Pty,
     running: bool,
     owner: Owner,
-    lines: Arc<BTreeMap<u64, Vec<TerminalCell>>>,
+    lines: Arc<BTreeMap<u64, Vec<Cell>>>,
     epoch: u32,
 }
 
@@ -308,7 +70,8 @@ enum Job {
     Opened { stream: StreamId, grant: u32, key: Result<[u8; 32], ApiError> },
 }
 
-struct Task {
+/// Feeds the step functions, and does what they say.
+pub(super) struct Task {
     me: u64,
     api: StreamApi,
     room: Arc<Room>,
@@ -328,16 +91,51 @@ struct Task {
 }
 
 impl Task {
-    async fn run(mut self, messages: mpsc::Receiver<Vec<u8>>) {
-        self.sender.spawn(send_all(self.api.clone(), self.handle, messages));
+    pub(super) fn new(
+        api: &StreamApi,
+        room: Arc<Room>,
+        handle: Option<StreamHandle>,
+        people: watch::Receiver<Vec<Person>>,
+        (orders, views): (mpsc::Receiver<Command>, watch::Sender<TerminalViews>),
+    ) -> Result<Self, ApiError> {
+        let (outgoing, messages) = mpsc::channel(OUTGOING);
+        let mut sender = JoinSet::new();
+        sender.spawn(send_all(api.clone(), handle, messages));
+        Ok(Self {
+            me: rand::random(),
+            listener: api.add_remote_stream_listener(&room.id, None)?,
+            room,
+            api: api.clone(),
+            handle,
+            people,
+            orders,
+            views,
+            outgoing,
+            sender,
+            waiting: VecDeque::new(),
+            own: None,
+            viewers: BTreeMap::new(),
+            jobs: JoinSet::new(),
+            changed: false,
+        })
+    }
+
+    pub(super) async fn run(mut self) {
         self.tell(&Message::Query);
         loop {
             let deadline = self.step();
             let outgoing = self.outgoing.clone();
             tokio::select! {
                 order = self.orders.recv() => match order {
+                    Some(Command::Share { command, reply }) => {
+                        let now = Instant::now();
+                        let shared = self.share(&command, now).await;
+                        self.show(now);
+                        // Whoever went away does not want the answer.
+                        let _ = reply.send(shared);
+                    }
+                    Some(Command::Order(order)) => self.obey(order).await,
                     Some(Command::Close) | None => break,
-                    Some(order) => self.obey(order).await,
                 },
                 event = self.listener.next_event() => match event {
                     Some(RemoteStreamEvent::Data { stream, data }) => self.receive(stream, &data).await,
@@ -410,72 +208,68 @@ impl Task {
         }
     }
 
-    async fn obey(&mut self, order: Command) {
+    async fn obey(&mut self, order: TerminalOrder) {
         let now = Instant::now();
         self.changed = true;
         match order {
-            Command::Share { command, reply } => {
-                // Whoever went away does not want the answer.
-                let _ = reply.send(self.share(&command, now).await);
-            }
-            Command::Close => {}
-            Command::Stop => self.stop().await,
-            Command::Keys(None, keys) => {
+            TerminalOrder::Stop => self.stop().await,
+            TerminalOrder::Keys(None, keys) => {
                 if let Some(own) = &mut self.own {
                     own.owner.keys(&keys);
                 }
             }
-            Command::Keys(Some(stream), keys) => {
+            TerminalOrder::Keys(Some(stream), keys) => {
                 if let Some((_, viewer)) = self.viewers.get_mut(&stream) {
                     viewer.keys(&keys, &mut rand::rng());
                 }
             }
-            Command::Ask(stream) => {
+            TerminalOrder::Ask(stream) => {
                 if let Some((_, viewer)) = self.viewers.get_mut(&stream) {
                     viewer.ask();
                 }
             }
-            Command::Release(stream) => {
+            TerminalOrder::Release(stream) => {
                 if let Some((_, viewer)) = self.viewers.get_mut(&stream) {
                     viewer.release();
                 }
             }
-            Command::Lend(user) => self.lend(user.as_ref()),
-            Command::TakeBack => {
+            TerminalOrder::Lend(user) => self.lend(user.as_ref()),
+            TerminalOrder::TakeBack => {
                 if let Some(own) = &mut self.own {
                     own.owner.take_back(now);
                 }
             }
-            Command::Room(None, room) => {
+            TerminalOrder::Room(None, room) => {
                 if let Some(own) = &mut self.own {
                     own.owner.set_own_room(room, now);
                 }
             }
-            Command::Room(Some(stream), room) => {
+            TerminalOrder::Room(Some(stream), room) => {
                 if let Some((_, viewer)) = self.viewers.get_mut(&stream) {
                     viewer.set_room(room, now);
                 }
             }
-            Command::Fix(size) => {
+            TerminalOrder::Fix(size) => {
                 if let Some(own) = &mut self.own {
                     own.owner.set_fixed(size, now);
                 }
             }
-            Command::Lines(stream, from, count) => self.fetch(stream, from, count, now),
+            TerminalOrder::Lines(stream, from, count) => self.fetch(stream, from, count, now),
         }
     }
 
     async fn share(&mut self, command: &SharedCommand, now: Instant) -> Result<(), ApiError> {
         let handle = self.handle.ok_or(ApiError::NoDataTrack(StreamHandle(0)))?;
         tracing::debug!(%handle, "a terminal is shared");
+        self.changed = true;
         self.stop().await;
         let size = TerminalSize::USUAL;
-        let text = command.0.clone();
+        let text = command.command().to_owned();
         let spawning =
             tokio::task::spawn_blocking(move || Pty::spawn(&text, size.columns(), size.rows()));
         let pty = spawning.await.map_err(|_| ApiError::Closed)?;
         let pty = pty.map_err(|error| ApiError::Device(error.to_string()))?;
-        let owner = Owner::new(rand::random(), &command.0, size, now);
+        let owner = Owner::new(rand::random(), command.command(), size, now);
         self.own = Some(Own { pty, running: true, owner, lines: Arc::default(), epoch: 0 });
         Ok(())
     }
@@ -605,8 +399,8 @@ impl Task {
         let Some(own) = &mut self.own else { return };
         match event {
             Some(PtyEvent::Output(bytes)) => own.owner.output(&bytes, now),
-            Some(PtyEvent::Exited(code)) => own.owner.ended(TerminalStatus::Exited(code), now),
-            Some(PtyEvent::Killed) => own.owner.ended(TerminalStatus::Killed, now),
+            Some(PtyEvent::Exited(code)) => own.owner.ended(Status::Exited(code), now),
+            Some(PtyEvent::Killed) => own.owner.ended(Status::Killed, now),
             None => own.running = false,
         }
     }
@@ -648,8 +442,8 @@ impl Task {
     fn show(&self, now: Instant) {
         let own = self.own.as_ref().map(|own| {
             let control = match own.owner.holder() {
-                None => TerminalControl::Me,
-                Some((_, user)) => TerminalControl::Other(user.to_string()),
+                None => Control::Me,
+                Some((_, user)) => Control::Other(user.to_string()),
             };
             let screen = own.owner.screen();
             let known = own.epoch == screen.meta.history.epoch;
@@ -727,68 +521,9 @@ async fn send_all(
     }
 }
 
-/// The key that the bridge and the application agree on for somebody.
-async fn key_of(api: &StreamApi, room: &Room, user: &UserId) -> Result<PublicKey, ApiError> {
-    let context = api.get_stream_room(&room.id).await?.context_id;
-    let users = &room.core.users;
-    users.prepare(&room.core.session, &context, &[user.as_str()]).await;
-    let unknown = || ApiError::Crypto(format!("the key of {user} is not known or not trusted"));
-    let pub_key = users.key(&context, user).ok_or_else(unknown)?;
-    let request = VerificationRequest {
-        context,
-        user: user.clone(),
-        pub_key: pub_key.clone(),
-        date: Timestamp(wall_clock().0),
-    };
-    if !users.accepts(&request) {
-        return Err(unknown());
-    }
-    PublicKey::from_base58(&pub_key).map_err(|error| ApiError::Crypto(error.to_string()))
-}
-
-/// Opens the key of a grant, if the owner has sealed it.
-async fn open_key(
-    api: &StreamApi,
-    room: &Room,
-    owner: &UserId,
-    sealed: &[u8],
-) -> Result<[u8; 32], ApiError> {
-    let failed = |error: String| ApiError::Crypto(error);
-    let opened = ecies::open(&room.core.key, sealed).map_err(|error| failed(error.to_string()))?;
-    if opened.author != key_of(api, room, owner).await? {
-        return Err(failed(format!("a grant of {owner} was made by somebody else")));
-    }
-    let key = opened.plaintext.expose().as_slice();
-    key.try_into().map_err(|_| failed("a grant has no key".to_owned()))
-}
-
 async fn next_event(own: &mut Option<Own>) -> Option<PtyEvent> {
     match own {
         Some(own) if own.running => own.pty.next_event().await,
         _ => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn shared_commands_are_read_and_written() {
-        let cases = [
-            ("terminal:\"htop -d 5\"", Some("htop -d 5")),
-            ("terminal:htop", Some("htop")),
-            ("terminal:vim \"a b\"", Some("vim \"a b\"")),
-            ("terminal:", None),
-            ("terminal:\"\"", None),
-            ("screen", None),
-        ];
-        for (text, command) in cases {
-            let read = text.parse::<SharedCommand>().ok();
-            assert_eq!(read.as_ref().map(SharedCommand::command), command, "{text}");
-            if let Some(read) = read {
-                assert_eq!(read.to_string().parse::<SharedCommand>().unwrap(), read);
-            }
-        }
     }
 }
