@@ -3,8 +3,6 @@
 //! The font is a console font (PSF, version 1) of 512 glyphs, and a table that says which
 //! characters look like which of them.
 
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 

@@ -1,8 +1,6 @@
 //! Colours as numbers: what xterm takes for its 256, and grey on black where a program leaves
 //! the choice to the terminal.
 
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
 use crate::media::terminal::cell::Colour;
 use crate::media::terminal::cell::Style;
 

@@ -1,7 +1,5 @@
 //! From cells to pixels.
 
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
 use super::font;
 use super::font::Dots;
 use super::palette;

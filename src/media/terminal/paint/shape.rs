@@ -1,8 +1,6 @@
 //! Characters that are drawn by rule because the font lacks them: blocks, Braille patterns,
 //! and a box for whatever is not known.
 
-#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-
 use std::ops::Range;
 
 use super::font::Dots;
