@@ -165,8 +165,9 @@ impl Call {
         Some(self.api.video().local(&track)?.fault())
     }
 
-    /// Says which pictures are looked at, out of [`Person::videos`]: these are received, others
-    /// are not. What is not looked at any more still comes for some seconds.
+    /// Says which pictures are looked at, out of [`Person::videos`](crate::api::Person::videos):
+    /// these are received, others are not. What is not looked at any more still comes for some
+    /// seconds.
     pub fn want_pictures(&self, wanted: Vec<Wanted>) {
         if let Ok(room) = self.api.room(&self.room) {
             room.video.set_sizes(room.token, &wanted);
