@@ -6,7 +6,11 @@ use std::io::BufWriter;
 use std::io::Write;
 use std::path::Path;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use conclave::media::codec::vp8::Decoder;
+use conclave::media::codec::vp8::Encoder;
+use conclave::media::codec::vp8::EncoderConfig;
 use conclave::media::video::Picture;
 
 const WIDTH: usize = 640;
@@ -17,6 +21,10 @@ pub const PNGS: usize = 30;
 
 /// Spread of the noise of each pixel, as of a camera indoors.
 const NOISE: f32 = 3.0;
+
+/// Pictures per second, and the bit rate, of a clip that has been encoded.
+const FPS: u32 = 15;
+const KBIT: u32 = 150;
 
 /// A clip, in memory and as what it is called on disk.
 pub struct Clip {
@@ -37,15 +45,37 @@ impl Clip {
         Self::new("pan", frames, 2.3)
     }
 
+    /// The meeting as it comes out of a call: through our encoder and decoder. What shows pictures
+    /// in a call never sees others.
+    pub fn call(meeting: &Self) -> Self {
+        let (width, height, fps) = (WIDTH as u32, HEIGHT as u32, FPS);
+        let config = EncoderConfig { width, height, fps, bitrate_kbit: KBIT };
+        let (mut encoder, mut decoder) = (Encoder::new(config).unwrap(), Decoder::new());
+        let mut shown = None;
+        let (mut pictures, mut bytes) = (Vec::new(), 0);
+        for (picture, number) in meeting.pictures.iter().zip(0..) {
+            let time = Duration::from_secs(1) / FPS * number;
+            // A frame that is left out leaves the picture before it where it is.
+            if let Some(frame) = encoder.encode(picture, time, false).unwrap() {
+                bytes += frame.data.len();
+                shown = decoder.decode(&frame.data).unwrap().or(shown);
+            }
+            pictures.push(shown.clone().unwrap());
+        }
+        let kbit = bytes as f64 * 8.0 * f64::from(FPS) / 1000.0 / pictures.len() as f64;
+        println!("call: {kbit:.0} kbit/s");
+        Self { name: "call", pictures }
+    }
+
     fn new(name: &'static str, frames: usize, speed: f32) -> Self {
         let mut random = Random(0x2545_f491_4f6c_dd1d);
         let pictures = (0..frames).map(|frame| picture(frame, speed, &mut random)).collect();
         Self { name, pictures }
     }
 
-    /// Where the first frames lie as YUV4MPEG2.
-    pub fn y4m(&self, directory: &Path, frames: usize) -> PathBuf {
-        directory.join(format!("{}{frames}.y4m", self.name))
+    /// Where it lies as YUV4MPEG2.
+    pub fn y4m(&self, directory: &Path) -> PathBuf {
+        directory.join(format!("{}.y4m", self.name))
     }
 
     /// Where a frame lies as PNG.
@@ -53,11 +83,9 @@ impl Clip {
         directory.join(format!("{}{frame:03}.png", self.name))
     }
 
-    /// Writes the clip in the forms that the others read, and its first frame alone.
+    /// Writes the clip in the forms that the others read.
     pub fn write(&self, directory: &Path) {
-        for frames in [1, self.pictures.len()] {
-            self.write_y4m(directory, frames);
-        }
+        self.write_y4m(directory);
         for (frame, picture) in self.pictures.iter().take(PNGS).enumerate() {
             let (width, height) = (picture.width(), picture.height());
             let image = image::RgbImage::from_raw(width, height, picture.to_rgb()).unwrap();
@@ -66,10 +94,10 @@ impl Clip {
     }
 
     /// The frame rate is one that nobody reaches, so that none of them waits.
-    fn write_y4m(&self, directory: &Path, frames: usize) {
-        let mut out = BufWriter::new(File::create(self.y4m(directory, frames)).unwrap());
+    fn write_y4m(&self, directory: &Path) {
+        let mut out = BufWriter::new(File::create(self.y4m(directory)).unwrap());
         writeln!(out, "YUV4MPEG2 W{WIDTH} H{HEIGHT} F1000:1 Ip A1:1 C420jpeg").unwrap();
-        for picture in self.pictures.iter().take(frames) {
+        for picture in &self.pictures {
             out.write_all(b"FRAME\n").unwrap();
             for plane in [picture.y(), picture.u(), picture.v()] {
                 out.write_all(plane).unwrap();

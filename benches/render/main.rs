@@ -21,7 +21,7 @@ use peers::Peer;
 /// Cells to show the clips in, about the stage of a large and of an ordinary terminal.
 const SIZES: [(u16, u16); 2] = [(160, 45), (80, 22)];
 
-/// Frames of a clip: enough for processor time that is told in hundredths of a second.
+/// Frames of a clip.
 const FRAMES: usize = 240;
 
 /// What showing a clip costs.
@@ -41,13 +41,14 @@ fn main() {
     // As part of the tests it is enough that it runs.
     let little = cfg!(debug_assertions) || std::env::args().any(|argument| argument == "--test");
     if little {
-        let clip = Clip::meeting(18);
+        let clip = Clip::call(&Clip::meeting(18));
         clip.write(directory.path());
         let cost = |ours: Ours| ours.cost(&clip, directory.path(), SIZES[1]);
         print(&Ours::ALL.map(|ours| (ours.name().to_owned(), cost(ours))));
         return;
     }
-    let clips = [Clip::meeting(FRAMES), Clip::pan(FRAMES)];
+    let meeting = Clip::meeting(FRAMES);
+    let clips = [Clip::call(&meeting), meeting, Clip::pan(FRAMES)];
     for clip in &clips {
         clip.write(directory.path());
     }

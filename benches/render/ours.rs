@@ -101,7 +101,7 @@ impl Ours {
         let mut canvas = Canvas::with_budget(self.budget());
         let mut now = Instant::now();
         let frames = clip.pictures.len();
-        let mut file = BufReader::new(File::open(clip.y4m(directory, frames)).unwrap());
+        let mut file = BufReader::new(File::open(clip.y4m(directory)).unwrap());
         let mut picture = clip.blank();
         let mut length = 0;
         let begun = thread_ms();

@@ -17,6 +17,9 @@ const TICKS: f64 = 100.0;
 /// added to.
 pub const RUNS: u32 = 5;
 
+/// How often a clip is shown in one go: processor time is told in hundredths of a second.
+const LOOPS: usize = 5;
+
 /// A program that shows videos in a terminal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
@@ -43,38 +46,38 @@ impl Peer {
 
     /// What it costs to show a clip, without what it costs to start; `None` if it is not
     /// installed. The clip is not compressed, so there is nothing to decode but for chafa,
-    /// which reads pictures: there, showing them in next to no cells is subtracted.
+    /// which reads pictures: there, showing them in next to no cells is subtracted. The others
+    /// show it several times, and what it costs to show it once is subtracted.
     pub fn cost(self, clip: &Clip, directory: &Path, cells: (u16, u16)) -> Option<Cost> {
-        let all = clip.pictures.len();
-        let (frames, base) = match self {
-            Self::Chafa => (PNGS.min(all), (PNGS.min(all), (2, 1))),
-            _ => (all, (1, cells)),
+        let frames = if self == Self::Chafa { PNGS } else { clip.pictures.len() };
+        let (whole, base, counted) = match self {
+            Self::Chafa => ((1, cells), (1, (2, 1)), frames),
+            _ => ((LOOPS, cells), (1, cells), (LOOPS - 1) * frames),
         };
-        let (mut whole, mut start, mut bytes) = (f64::INFINITY, f64::INFINITY, 0);
+        let (mut most, mut least, mut bytes) = (f64::INFINITY, f64::INFINITY, 0);
         for _ in 0..RUNS {
-            let (ms, length) = run(self.command(clip, directory, frames, cells))?;
-            whole = whole.min(ms);
-            start = start.min(run(self.command(clip, directory, base.0, base.1))?.0);
-            bytes = length;
+            let (ms, length) = run(self.command(clip, directory, frames, whole))?;
+            (most, bytes) = (most.min(ms), length / whole.0);
+            least = least.min(run(self.command(clip, directory, frames, base))?.0);
         }
-        let shown = if self == Self::Chafa { frames } else { frames - 1 };
-        let cpu_ms = (whole - start) / shown as f64;
+        let cpu_ms = (most - least) / counted as f64;
         Some(Cost { cpu_ms, bytes: bytes as f64 / frames as f64, db: None })
     }
 
-    /// Shows the first frames of a clip.
+    /// Shows the first frames of a clip so many times.
     fn command(
         self,
         clip: &Clip,
         directory: &Path,
         frames: usize,
-        (width, height): (u16, u16),
+        (loops, (width, height)): (usize, (u16, u16)),
     ) -> Command {
         let mut command = Command::new(self.name());
         match self {
             Self::Timg => {
-                command.args(["-V", "-ph", "--loops=1", &format!("-g{width}x{height}")]);
-                command.arg(clip.y4m(directory, frames));
+                command.args(["-V", "-ph", &format!("--loops={loops}")]);
+                command.arg(format!("-g{width}x{height}"));
+                command.arg(clip.y4m(directory));
             }
             Self::Chafa => {
                 command.args(["--symbols=vhalf", "--colors=full", "--format=symbols"]);
@@ -83,10 +86,10 @@ impl Peer {
             }
             Self::Mpv => {
                 command.args(["--no-config", "--no-audio", "--untimed", "--quiet", "--vo=tct"]);
-                command.arg("--vo-tct-algo=half-blocks");
+                command.args(["--vo-tct-algo=half-blocks", &format!("--loop-file={}", loops - 1)]);
                 command.arg(format!("--vo-tct-width={width}"));
                 command.arg(format!("--vo-tct-height={height}"));
-                command.arg(clip.y4m(directory, frames));
+                command.arg(clip.y4m(directory));
             }
         }
         command

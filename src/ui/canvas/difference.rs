@@ -7,13 +7,15 @@ use crate::ui::picture::MARK;
 use crate::ui::picture::cell;
 use crate::ui::picture::cell::FULL;
 use crate::ui::picture::cell::UPPER;
-use crate::ui::picture::color::Rgb;
+use crate::ui::picture::color::pack;
+use crate::ui::picture::color::unpack;
 
 /// Nothing can be further apart: the terminal shows text there, or nobody knows what.
 pub const UNKNOWN: u8 = u8::MAX;
 
 /// The cell belongs to a picture.
 #[must_use]
+#[inline]
 pub const fn is_picture(cell: &Cell) -> bool {
     cell.modifier.contains(MARK)
 }
@@ -31,6 +33,9 @@ pub fn difference(shown: &Cell, wanted: &Cell) -> u8 {
     quarters.map(|(shown, wanted)| cell::apart(shown, wanted)).max().unwrap_or(0)
 }
 
+/// The bits of a [`Tone`] that are channels of colours.
+const CHANNELS: u64 = 0xffff_ffff_ffff;
+
 /// The looks of a cell of blocks in true colour, in one number: cells that look the same have
 /// the same, whichever symbol they are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,76 +47,86 @@ impl Tone {
 
     /// The looks of a cell; [`NONE`](Self::NONE) if it is another kind of cell.
     #[must_use]
+    #[inline]
     pub fn of(cell: &Cell) -> Self {
         let (Color::Rgb(r, g, b), Color::Rgb(red, green, blue)) = (cell.fg, cell.bg) else {
             return Self::NONE;
         };
         match cell::quarters(cell.symbol()) {
-            Some(filled) => Self::new(filled, [r, g, b], [red, green, blue]),
+            Some(filled) => Self::new(filled, pack([r, g, b]), pack([red, green, blue])),
             None => Self::NONE,
         }
     }
 
-    /// Looks of a block in two colours. The upper left quarter counts as filled, so that a block
-    /// and its inverse are the same.
+    /// Looks of a block in two colours, each in one number. The upper left quarter counts as
+    /// filled, so that a block and its inverse are the same.
     #[must_use]
-    pub const fn new(filled: u8, fg: Rgb, bg: Rgb) -> Self {
+    #[inline]
+    pub const fn new(filled: u8, fg: u32, bg: u32) -> Self {
         let (filled, fg, bg) = if filled & 1 == 1 { (filled, fg, bg) } else { (!filled, bg, fg) };
-        let (fg, bg) = (pack(fg), pack(bg));
         let (filled, bg) =
             if filled & FULL == FULL || fg == bg { (FULL, fg) } else { (filled & FULL, bg) };
-        Self((filled as u64) << 48 | fg << 24 | bg)
+        Self((filled as u64) << 48 | (fg as u64) << 24 | bg as u64)
     }
 
     /// The quarters that are of the first colour.
     #[must_use]
+    #[inline]
     pub const fn filled(self) -> u8 {
         (self.0 >> 48) as u8
     }
 
-    /// The first colour.
+    /// The first colour, in one number.
     #[must_use]
-    pub const fn fg(self) -> Rgb {
-        unpack(self.0 >> 24)
+    #[inline]
+    pub const fn fg(self) -> u32 {
+        (self.0 >> 24) as u32 & 0xff_ffff
     }
 
     /// The other colour.
     #[must_use]
-    pub const fn bg(self) -> Rgb {
-        unpack(self.0)
-    }
-
-    /// As a number.
-    #[must_use]
-    pub const fn bits(self) -> u64 {
-        self.0
+    #[inline]
+    pub const fn bg(self) -> u32 {
+        self.0 as u32 & 0xff_ffff
     }
 
     /// The largest difference of a channel of any quarter.
     #[must_use]
+    #[inline]
     pub fn apart(self, other: Self) -> u8 {
         if self == other {
             return 0;
         }
         let plain = |filled| filled == FULL || filled == UPPER;
-        if plain(self.filled()) && plain(other.filled()) {
-            let upper = cell::apart(self.fg(), other.fg());
-            return upper.max(cell::apart(self.bg(), other.bg()));
+        if self.filled() == other.filled() || plain(self.filled()) && plain(other.filled()) {
+            return most_apart(self.0 & CHANNELS, other.0 & CHANNELS);
         }
         let color = |tone: Self, quarter: u8| {
-            if tone.filled() >> quarter & 1 == 1 { tone.fg() } else { tone.bg() }
+            unpack(if tone.filled() >> quarter & 1 == 1 { tone.fg() } else { tone.bg() })
         };
         let quarters = (0..4).map(|at| cell::apart(color(self, at), color(other, at)));
         quarters.max().unwrap_or(0)
     }
 }
 
-const fn pack([r, g, b]: Rgb) -> u64 {
-    (r as u64) << 16 | (g as u64) << 8 | b as u64
-}
-
-const fn unpack(bits: u64) -> Rgb {
-    [(bits >> 16) as u8, (bits >> 8) as u8, bits as u8]
+/// The largest difference of a byte of one to that of the other: all eight at once, in two halves
+/// of four with a byte between each, which takes the borrow.
+fn most_apart(one: u64, other: u64) -> u8 {
+    const BYTES: u64 = 0x00ff_00ff_00ff_00ff;
+    const BORROW: u64 = 0x0100_0100_0100_0100;
+    // How far each byte of `a` is above that of `b`; 0 if it is not.
+    let above = |a: u64, b: u64| {
+        let difference = (a | BORROW) - b;
+        let is_above = (difference & BORROW) >> 8;
+        difference & ((is_above << 8) - is_above)
+    };
+    let apart = |a: u64, b: u64| above(a, b) | above(b, a);
+    let larger = |a: u64, b: u64| b + above(a, b);
+    let low = apart(one & BYTES, other & BYTES);
+    let high = apart(one >> 8 & BYTES, other >> 8 & BYTES);
+    let four = larger(low, high);
+    let two = larger(four, four >> 32);
+    larger(two, two >> 16 & BYTES) as u8
 }
 
 /// A number that is different for a different cell, with luck.
@@ -142,5 +157,21 @@ fn color(color: Color) -> u64 {
         Color::LightMagenta => 15 << 24 | 1,
         Color::LightCyan => 15 << 24 | 2,
         Color::White => 15 << 24 | 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn all_bytes_at_once_are_what_each_is_alone(one: u64, other: u64) {
+            let bytes = one.to_le_bytes().into_iter().zip(other.to_le_bytes());
+            let most = bytes.map(|(one, other)| one.abs_diff(other)).max();
+            prop_assert_eq!(Some(most_apart(one, other)), most);
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! Paints: draws, compares with what the terminal shows, writes what differs.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -56,8 +55,8 @@ pub struct Canvas {
     pace: Pace,
     /// How far each cell of a picture is from what is shown; 0 for text.
     off: Vec<u8>,
-    /// What the cells of pictures in true colour look like that are shown. Where there is such a
-    /// cell, nothing but its mark is kept in `shown`.
+    /// What the cells of pictures in true colour look like that are shown, and nothing else. Where
+    /// there is such a cell, nothing but its mark is kept in `shown`.
     shown_tones: Vec<Tone>,
     /// The same of those that are to be shown.
     next_tones: Vec<Tone>,
@@ -82,17 +81,24 @@ impl Default for Canvas {
 
 /// What a look over all cells found out.
 struct Survey {
+    /// How far a cell is off does not matter, only whether it is.
+    exact: bool,
     /// Number of cells that are off by so much.
     off: [u32; 256],
     /// Some picture is made of blocks.
     blocks: bool,
-    pictures: u64,
+    /// Some cell in true colour is to be another one than the last time.
+    moved: bool,
+    /// A number that stands for all the other cells.
+    others: u64,
 }
 
 /// Which cells of pictures to write, and how.
 struct Job {
-    /// How far they are off.
-    off: RangeInclusive<u8>,
+    /// They are off by at least so much,
+    least: u8,
+    /// and at most by so much.
+    most: u8,
     /// How far colours may be off afterwards.
     slack: u8,
     /// The terminal can show blocks.
@@ -207,7 +213,8 @@ impl Canvas {
 
     /// Writes all text that differs and looks at the pictures meanwhile.
     fn text(&mut self, pen: &mut Pen) -> Survey {
-        let mut survey = Survey { off: [0; 256], blocks: false, pictures: 0 };
+        let exact = self.pace.budget() == VideoBudget::Exact;
+        let mut survey = Survey { exact, off: [0; 256], blocks: false, moved: false, others: 0 };
         self.off.clear();
         self.off.resize(self.next.content.len(), 0);
         let width = usize::from(self.next.area.width).max(1);
@@ -225,10 +232,10 @@ impl Canvas {
         self.picture_bytes = 0;
         self.wake_at = None;
         let since = match self.pictures {
-            (pictures, Some(since)) if pictures == survey.pictures => since,
+            (others, Some(since)) if others == survey.others && !survey.moved => since,
             _ => now,
         };
-        self.pictures = (survey.pictures, Some(since));
+        self.pictures = (survey.others, Some(since));
         let differing: u32 = survey.off.iter().skip(1).sum();
         if differing == 0 {
             return;
@@ -243,10 +250,10 @@ impl Canvas {
         let start = pen.len();
         let limit = allowance.map_or(usize::MAX, |bytes| start + bytes.saturating_sub(PLAIN_BYTES));
         let further = if all { least } else { least.saturating_add(1) };
-        let mut job = Job { off: further..=UNKNOWN, slack, blocks: survey.blocks, limit };
+        let mut job = Job { least: further, most: UNKNOWN, slack, blocks: survey.blocks, limit };
         let (mut count, mut complete) = self.write_pictures(pen, &job);
         if complete && !all {
-            job.off = least..=least;
+            (job.least, job.most) = (least, least);
             let (more, rest) = self.write_pictures(pen, &job);
             (count, complete) = (count + more, rest);
         }
@@ -289,19 +296,21 @@ impl Canvas {
         let mut count = 0;
         for step in 0..height {
             let y = (self.turn % height + step) % height;
-            for x in 0..width {
-                let index = usize::from(y) * usize::from(width) + usize::from(x);
-                if !job.off.contains(&self.off[index]) {
+            let start = usize::from(y) * usize::from(width);
+            let row = start..start + usize::from(width);
+            let tones = self.shown_tones[row.clone()].iter_mut().zip(&self.next_tones[row.clone()]);
+            for ((x, off), (shown, &wanted)) in (0..).zip(&self.off[row.clone()]).zip(tones) {
+                if *off < job.least || *off > job.most {
                     continue;
                 }
                 let (len, setting) = (pen.len(), pen.setting());
                 pen.move_to(x, y);
-                let tone = match self.next_tones[index] {
-                    Tone::NONE => {
-                        ink::write_cell(pen, &self.next.content[index]);
-                        Tone::NONE
-                    }
-                    wanted => ink::write_tone(pen, wanted, job.slack, job.blocks),
+                let index = start + usize::from(x);
+                let tone = if wanted == Tone::NONE {
+                    ink::write_cell(pen, &self.next.content[index]);
+                    wanted
+                } else {
+                    ink::write_tone(pen, wanted, job.slack, job.blocks)
                 };
                 if pen.len() > job.limit {
                     pen.undo(len, setting);
@@ -313,7 +322,7 @@ impl Canvas {
                 } else {
                     self.shown.content[index].modifier = MARK;
                 }
-                self.shown_tones[index] = tone;
+                *shown = tone;
                 count += 1;
             }
         }
@@ -339,7 +348,7 @@ impl Row<'_> {
         while let Some(next) = self.next.get(x) {
             if is_picture(next) {
                 // A picture over a wide symbol wipes what the symbol reaches over, too.
-                if !is_picture(&self.shown[x]) {
+                if self.shown_tones[x] == Tone::NONE && !is_picture(&self.shown[x]) {
                     wiped = wiped.max(x + columns(&self.shown[x]));
                 }
                 if x < wiped {
@@ -361,6 +370,7 @@ impl Row<'_> {
                 pen.put(next.symbol(), columns as u16);
             }
             let covered = x..x + columns;
+            self.shown_tones[covered.clone()].fill(Tone::NONE);
             self.shown[covered.clone()].clone_from_slice(&self.next[covered]);
             x += columns;
         }
@@ -369,19 +379,25 @@ impl Row<'_> {
     fn survey(&mut self, x: usize, survey: &mut Survey) {
         let next = &self.next[x];
         let (tone, shown) = (Tone::of(next), self.shown_tones[x]);
+        survey.moved |= self.next_tones[x] != tone;
         self.next_tones[x] = tone;
-        let (off, digest) = match (shown, tone) {
-            (Tone::NONE, Tone::NONE) => (difference(&self.shown[x], next), digest(next)),
-            (_, Tone::NONE) => (UNKNOWN, digest(next)),
-            (Tone::NONE, tone) => (UNKNOWN, tone.bits()),
-            (shown, tone) => (shown.apart(tone), tone.bits()),
+        let off = match (shown, tone) {
+            (shown, tone) if shown != Tone::NONE && tone != Tone::NONE => match survey.exact {
+                true => u8::from(shown != tone),
+                false => shown.apart(tone),
+            },
+            (Tone::NONE, Tone::NONE) => difference(&self.shown[x], next),
+            _ => UNKNOWN,
         };
         self.off[x] = off;
         survey.off[usize::from(off)] += 1;
-        survey.blocks |= tone.filled() != FULL && next.symbol() != " ";
-        // The multiplier is that of the FNV hash: any odd number with many bits would do.
-        survey.pictures =
-            (survey.pictures.rotate_left(5) ^ digest).wrapping_mul(0x0000_0100_0000_01b3);
+        if tone == Tone::NONE {
+            // The multiplier is that of the FNV hash: any odd number with many bits would do.
+            survey.others =
+                (survey.others.rotate_left(5) ^ digest(next)).wrapping_mul(0x0000_0100_0000_01b3);
+        } else {
+            survey.blocks |= tone.filled() != FULL;
+        }
     }
 }
 

@@ -8,7 +8,10 @@ use ratatui::style::Color;
 use ratatui::style::Modifier;
 
 use crate::ui::picture::MARK;
-use crate::ui::picture::color::Rgb;
+use crate::ui::picture::cell::FULL;
+use crate::ui::picture::cell::QUADRANTS;
+use crate::ui::picture::color::pack;
+use crate::ui::picture::color::unpack;
 
 /// Attributes and their numbers.
 const ATTRIBUTES: [(Modifier, u8); 9] = [
@@ -24,8 +27,8 @@ const ATTRIBUTES: [(Modifier, u8); 9] = [
 ];
 
 /// A semicolon and the digits of each byte, and how many bytes that are.
-static DIGITS: [[u8; 5]; 256] = {
-    let mut table = [[0; 5]; 256];
+static DIGITS: [([u8; 4], u8); 256] = {
+    let mut table = [([0; 4], 0); 256];
     let mut number = 0;
     while number < 256 {
         let [hundreds, tens, ones] = [
@@ -34,14 +37,50 @@ static DIGITS: [[u8; 5]; 256] = {
             b'0' + (number % 10) as u8,
         ];
         table[number] = match number {
-            0..10 => [2, b';', ones, 0, 0],
-            10..100 => [3, b';', tens, ones, 0],
-            _ => [4, b';', hundreds, tens, ones],
+            0..10 => ([b';', ones, 0, 0], 2),
+            10..100 => ([b';', tens, ones, 0], 3),
+            _ => ([b';', hundreds, tens, ones], 4),
         };
         number += 1;
     }
     table
 };
+
+/// The text of each of [`QUADRANTS`], and its length.
+static BLOCKS: [([u8; 3], u8); 16] = {
+    let mut table = [([0; 3], 0); 16];
+    let mut filled = 0;
+    while filled < 16 {
+        let length = QUADRANTS[filled].encode_utf8(&mut table[filled].0).len();
+        table[filled].1 = length as u8;
+        filled += 1;
+    }
+    table
+};
+
+/// Room for a cell: both colours and a block take at most 39 bytes.
+const ROOM: usize = 48;
+
+/// A cell on its way to the bytes.
+struct Piece<'a> {
+    room: &'a mut [u8],
+    end: usize,
+}
+
+impl Piece<'_> {
+    /// Adds the first `length` of these bytes. All are copied: a fixed number is much faster.
+    fn add<const N: usize>(&mut self, bytes: &[u8; N], length: usize) {
+        self.room[self.end..self.end + N].copy_from_slice(bytes);
+        self.end += length;
+    }
+
+    fn channels(&mut self, rgb: u32) {
+        for channel in unpack(rgb) {
+            let (digits, length) = &DIGITS[usize::from(channel)];
+            self.add(digits, usize::from(*length));
+        }
+    }
+}
 
 /// What the terminal is set to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +92,14 @@ pub struct Setting {
     /// Colour behind them.
     pub bg: Color,
     modifier: Modifier,
+}
+
+impl Setting {
+    /// No attributes are on.
+    #[must_use]
+    pub const fn is_upright(&self) -> bool {
+        self.modifier.is_empty()
+    }
 }
 
 /// Nothing is set.
@@ -121,6 +168,7 @@ impl Pen {
     }
 
     /// Moves the cursor, the shortest way.
+    #[inline]
     pub fn move_to(&mut self, x: u16, y: u16) {
         match self.setting.at {
             Some(at) if at == (x, y) => return,
@@ -177,59 +225,50 @@ impl Pen {
         self.advance(columns);
     }
 
-    /// Writes a character of one column at the cursor.
-    pub fn put_char(&mut self, symbol: char) {
-        let mut buffer = [0; 4];
-        self.raw(symbol.encode_utf8(&mut buffer).as_bytes());
-        self.advance(1);
-    }
-
-    /// The colours that are on, as far as they are true colours.
+    /// The colours that are on, each in one number, as far as they are true colours.
     #[must_use]
-    pub const fn colors(&self) -> (Option<Rgb>, Option<Rgb>) {
-        (rgb(self.setting.fg), rgb(self.setting.bg))
+    #[inline]
+    pub const fn colors(&self) -> (Option<u32>, Option<u32>) {
+        (packed(self.setting.fg), packed(self.setting.bg))
     }
 
-    /// Writes a block of one column in two true colours at the cursor. Does what
-    /// [`style`](Self::style) and [`put_char`](Self::put_char) do, in one go.
-    pub fn put_block(&mut self, fg: Rgb, bg: Rgb, symbol: char) {
-        let set = |[r, g, b]: Rgb| Color::Rgb(r, g, b);
-        if !self.setting.modifier.is_empty() {
-            self.style(set(fg), set(bg), Modifier::empty());
+    /// Writes a block of one column at the cursor, in two true colours as far as they are not on
+    /// yet. Does what [`style`](Self::style) and [`put`](Self::put) do, in one go.
+    #[inline]
+    pub fn put_block(&mut self, fg: Option<u32>, bg: Option<u32>, filled: u8) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; ROOM]);
+        let mut piece = Piece { room: &mut self.bytes[start..], end: 0 };
+        match (fg, bg) {
+            (None, None) => {}
+            (Some(fg), None) => {
+                piece.add(b"\x1b[38;2", 6);
+                piece.channels(fg);
+            }
+            (None, Some(bg)) => {
+                piece.add(b"\x1b[48;2", 6);
+                piece.channels(bg);
+            }
+            (Some(fg), Some(bg)) => {
+                piece.add(b"\x1b[38;2", 6);
+                piece.channels(fg);
+                piece.add(b";48;2", 5);
+                piece.channels(bg);
+            }
         }
-        let mut out = [0; 64];
-        let mut end = 0;
-        let mut add = |bytes: &[u8], length: usize| {
-            out[end..end + bytes.len()].copy_from_slice(bytes);
-            end += length;
+        if piece.end > 0 {
+            piece.add(b"m", 1);
+        }
+        let (block, length) = &BLOCKS[usize::from(filled & FULL)];
+        piece.add(block, usize::from(*length));
+        let end = start + piece.end;
+        self.bytes.truncate(end);
+        let set = |rgb| {
+            let [r, g, b] = unpack(rgb);
+            Color::Rgb(r, g, b)
         };
-        let new_fg = rgb(self.setting.fg) != Some(fg);
-        let new_bg = rgb(self.setting.bg) != Some(bg);
-        if new_fg {
-            add(b"\x1b[38;2", 6);
-            for channel in fg {
-                let [length, digits @ ..] = &DIGITS[usize::from(channel)];
-                add(digits, usize::from(*length));
-            }
-        }
-        if new_bg {
-            match new_fg {
-                true => add(b";48;2", 5),
-                false => add(b"\x1b[48;2", 6),
-            }
-            for channel in bg {
-                let [length, digits @ ..] = &DIGITS[usize::from(channel)];
-                add(digits, usize::from(*length));
-            }
-        }
-        if new_fg || new_bg {
-            add(b"m", 1);
-        }
-        let mut buffer = [0; 4];
-        let length = symbol.encode_utf8(&mut buffer).len();
-        add(&buffer, length);
-        self.raw(&out[..end]);
-        (self.setting.fg, self.setting.bg) = (set(fg), set(bg));
+        self.setting.fg = fg.map_or(self.setting.fg, set);
+        self.setting.bg = bg.map_or(self.setting.bg, set);
         self.advance(1);
     }
 
@@ -239,6 +278,7 @@ impl Pen {
         self.bytes
     }
 
+    #[inline]
     fn advance(&mut self, columns: u16) {
         self.setting.at = self.setting.at.and_then(|(x, y)| {
             let x = x.saturating_add(columns);
@@ -268,14 +308,10 @@ impl Pen {
         match color {
             Color::Rgb(r, g, b) => {
                 self.raw(if base == 30 { b"38;2" } else { b"48;2" });
-                let mut digits = [0; 12];
-                let mut end = 0;
                 for channel in [r, g, b] {
-                    let [length, text @ ..] = DIGITS[usize::from(channel)];
-                    digits[end..end + 4].copy_from_slice(&text);
-                    end += usize::from(length);
+                    let (digits, length) = &DIGITS[usize::from(channel)];
+                    self.raw(&digits[..usize::from(*length)]);
                 }
-                self.raw(&digits[..end]);
             }
             Color::Indexed(index) => {
                 self.number(base + 8);
@@ -301,9 +337,9 @@ impl Pen {
     }
 }
 
-const fn rgb(color: Color) -> Option<Rgb> {
+const fn packed(color: Color) -> Option<u32> {
     match color {
-        Color::Rgb(r, g, b) => Some([r, g, b]),
+        Color::Rgb(r, g, b) => Some(pack([r, g, b])),
         _ => None,
     }
 }
@@ -347,9 +383,9 @@ mod tests {
         let text = written(|pen| {
             pen.move_to(0, 0);
             pen.style(red, grey, MARK);
-            pen.put_char('▀');
+            pen.put("▀", 1);
             pen.style(red, grey, MARK);
-            pen.put_char('▀');
+            pen.put("▀", 1);
             pen.style(red, Color::LightBlue, Modifier::BOLD);
             pen.put("x", 1);
             pen.style(red, Color::Reset, Modifier::empty());
@@ -365,7 +401,7 @@ mod tests {
             for (x, y) in [(0, 0), (1, 0), (4, 0), (3, 0), (3, 1), (0, 1), (9, 11)] {
                 pen.move_to(x, y);
             }
-            pen.put_char('x');
+            pen.put("x", 1);
             pen.move_to(1, 12);
         });
         assert_eq!(text, "^[1H^[C^[3C\x08^[B^[2H^[12;10Hx^[13;2H");

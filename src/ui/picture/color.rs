@@ -40,11 +40,35 @@ const STEP_16: i16 = 110;
 
 /// BT.601 limited range to RGB, rounded.
 #[must_use]
+#[inline]
 pub fn from_yuv(y: u8, u: u8, v: u8) -> Rgb {
     let luma = (i32::from(y) - 16) * 298 + 128;
     let (blue, red) = (i32::from(u) - 128, i32::from(v) - 128);
     let channel = |value: i32| (value >> 8).clamp(0, 255) as u8;
     [channel(luma + 409 * red), channel(luma - 100 * blue - 208 * red), channel(luma + 516 * blue)]
+}
+
+/// The same of whole rows of samples, each colour in one number: made so that the compiler turns
+/// it into vector code.
+pub fn from_planes(y: &[u8], u: &[u8], v: &[u8], out: &mut [u32]) {
+    for (((out, &y), &u), &v) in out.iter_mut().zip(y).zip(u).zip(v) {
+        *out = pack(from_yuv(y, u, v));
+    }
+}
+
+/// A colour as one number.
+#[must_use]
+#[inline]
+pub const fn pack([r, g, b]: Rgb) -> u32 {
+    u32::from_be_bytes([0, r, g, b])
+}
+
+/// Takes such a number apart.
+#[must_use]
+#[inline]
+pub const fn unpack(rgb: u32) -> Rgb {
+    let [_, r, g, b] = rgb.to_be_bytes();
+    [r, g, b]
 }
 
 /// How bright a colour is, 0 to 255.

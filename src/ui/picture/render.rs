@@ -26,12 +26,26 @@ const ON_OFF: i16 = 255;
 /// Samples of a picture in the resolution of the cells' pixels.
 struct Samples {
     width: usize,
-    rgb: Vec<Rgb>,
+    rgb: Vec<u32>,
 }
 
 impl Samples {
     fn at(&self, x: usize, y: usize) -> Rgb {
-        self.rgb.get(y * self.width + x).copied().unwrap_or_default()
+        color::unpack(self.rgb.get(y * self.width + x).copied().unwrap_or_default())
+    }
+
+    /// Upper and lower halves of cells in true colour, row by row.
+    fn halves(&self) -> Vec<PictureCell> {
+        let mut cells = Vec::with_capacity(self.rgb.len() / 2);
+        for pair in self.rgb.chunks_exact(self.width.max(1) * 2) {
+            let (upper, lower) = pair.split_at(self.width);
+            cells.extend(upper.iter().zip(lower).map(|(&upper, &lower)| PictureCell {
+                symbol: if upper == lower { ' ' } else { '▀' },
+                fg: true_color(upper),
+                bg: true_color(lower),
+            }));
+        }
+        cells
     }
 }
 
@@ -80,6 +94,9 @@ pub fn render(picture: &Picture, cells: Size, depth: Depth, options: &Options) -
     };
     let kind = Kind::of(depth, options);
     let samples = sample(picture, &fit, kind, options.sharpen);
+    if kind == Kind::Halves && depth == Depth::True {
+        return CellPicture::new(fit.width, samples.halves());
+    }
     let (width, height) = (usize::from(fit.width), usize::from(fit.height));
     let mut out = Vec::with_capacity(width * height);
     for y in 0..height {
@@ -116,9 +133,14 @@ fn sample(picture: &Picture, fit: &Fit, kind: Kind, sharpen: u8) -> Samples {
     let y = Axis::down(half(fit.rows), height, rows.div_ceil(2));
     let u = scale::plane(picture.u(), columns, &x, &y, &mut sums);
     let v = scale::plane(picture.v(), columns, &x, &y, &mut sums);
-    let chroma = u.into_iter().zip(v);
-    let rgb = luma.into_iter().zip(chroma).map(|(y, (u, v))| color::from_yuv(y, u, v));
-    Samples { width, rgb: rgb.collect() }
+    let mut rgb = vec![0; width * height];
+    color::from_planes(&luma, &u, &v, &mut rgb);
+    Samples { width, rgb }
+}
+
+fn true_color(rgb: u32) -> Color {
+    let [r, g, b] = color::unpack(rgb);
+    Color::Rgb(r, g, b)
 }
 
 /// Moves each sample away from the mean of its four neighbours, by `amount` sixteenths of

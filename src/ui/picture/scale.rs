@@ -11,22 +11,17 @@ const COLUMNS_ONE: f64 = 4096.0;
 /// Bits of both together.
 const SHIFT: u32 = 20;
 
-/// Which samples of a line a sample of the small line is made of.
-#[derive(Clone, Copy, Debug)]
-struct Span {
-    first: usize,
-    weights: usize,
-    count: usize,
-}
-
-/// How a line of samples is made smaller (or larger).
-#[derive(Debug)]
+/// How a line of samples is made smaller (or larger): each sample of the small line is made of
+/// the same number of neighbours, of which some may count for nothing.
+#[derive(Debug, Default)]
 pub struct Axis {
-    spans: Vec<Span>,
+    /// The first neighbour of each sample.
+    firsts: Vec<usize>,
+    /// The weights of the neighbours, `taps` for each sample.
     weights: Vec<u16>,
-    one: f64,
-    /// The number of samples that each is the plain mean of, if it is the same for all.
-    even: Option<usize>,
+    taps: usize,
+    /// All of them count as much.
+    even: bool,
 }
 
 impl Axis {
@@ -43,47 +38,64 @@ impl Axis {
     }
 
     fn new((from, to): (f32, f32), count: usize, length: usize, one: f64) -> Self {
-        let mut axis =
-            Self { spans: Vec::with_capacity(count), weights: Vec::new(), one, even: None };
-        if length == 0 {
-            return axis;
+        if length == 0 || count == 0 {
+            return Self::default();
         }
-        let (from, step) = (f64::from(from), f64::from(to - from) / count.max(1) as f64);
-        for index in 0..count {
+        let (from, step) = (f64::from(from), f64::from(to - from) / count as f64);
+        let stretch = |index: usize| {
             let low = (from + step * index as f64).clamp(0.0, length as f64);
             let high = (from + step * (index + 1) as f64).clamp(low, length as f64);
-            axis.push(low, high, length);
+            (low, high)
+        };
+        let ends = |(low, high): (f64, f64)| {
+            let first = (low as usize).min(length - 1);
+            (first, (high.ceil() as usize).clamp(first + 1, length))
+        };
+        let taps = (0..count).map(|index| ends(stretch(index))).map(|(first, last)| last - first);
+        let taps = taps.max().unwrap_or(1);
+        let mut axis = Self {
+            firsts: Vec::with_capacity(count),
+            weights: vec![0; count * taps],
+            taps,
+            even: false,
+        };
+        for (index, weights) in axis.weights.chunks_exact_mut(taps).enumerate() {
+            let (first, last) = ends(stretch(index));
+            // At the end of the line, those before the first count for nothing, elsewhere those
+            // after the last.
+            let start = first.min(length - taps);
+            axis.firsts.push(start);
+            weigh(&mut weights[first - start..last - start], first, stretch(index), one);
         }
-        let count = axis.spans.first().map_or(0, |span| span.count);
-        let same = axis.spans.iter().all(|span| span.count == count);
-        let plain = axis.weights.iter().all(|weight| axis.weights.first() == Some(weight));
-        axis.even = (same && plain && step >= 1.0).then_some(count);
+        axis.even = axis.weights.iter().all(|weight| Some(weight) == axis.weights.first());
         axis
-    }
-
-    fn push(&mut self, low: f64, high: f64, length: usize) {
-        let first = (low as usize).min(length - 1);
-        let last = (high.ceil() as usize).clamp(first + 1, length);
-        let weights = self.weights.len();
-        let width = (high - low).max(f64::MIN_POSITIVE);
-        // Rounding the running sum and not each weight keeps the total exact.
-        let mut before = 0;
-        for sample in first..last {
-            let covered = ((sample + 1) as f64).min(high) - low;
-            let until =
-                if sample + 1 == last { self.one } else { (covered / width * self.one).round() };
-            let until = (until as u16).max(before);
-            self.weights.push(until - before);
-            before = until;
-        }
-        self.spans.push(Span { first, weights, count: last - first });
     }
 
     /// The first sample that matters and the one after the last.
     fn range(&self) -> (usize, usize) {
-        let first = self.spans.first().map_or(0, |span| span.first);
-        let last = self.spans.last().map_or(0, |span| span.first + span.count);
+        let first = self.firsts.first().copied().unwrap_or(0);
+        let last = self.firsts.last().map_or(0, |last| last + self.taps);
         (first, last)
+    }
+
+    /// The first neighbour of each sample, and the weights.
+    fn samples(&self) -> impl Iterator<Item = (usize, &[u16])> {
+        self.firsts.iter().copied().zip(self.weights.chunks_exact(self.taps.max(1)))
+    }
+}
+
+/// Says how much of each sample from `first` on lies between `low` and `high`.
+fn weigh(weights: &mut [u16], first: usize, (low, high): (f64, f64), one: f64) {
+    let width = (high - low).max(f64::MIN_POSITIVE);
+    // Rounding the running sum and not each weight keeps the total exact.
+    let (mut before, last) = (0, weights.len() - 1);
+    for (index, weight) in weights.iter_mut().enumerate() {
+        let covered = ((first + index + 1) as f64).min(high) - low;
+        // Positive: adding a half rounds.
+        let until = if index == last { one } else { covered / width * one + 0.5 };
+        let until = (until as u16).max(before);
+        *weight = until - before;
+        before = until;
     }
 }
 
@@ -96,84 +108,51 @@ pub fn plane(
     sums: &mut Vec<u16>,
 ) -> Vec<u8> {
     let (left, right) = columns.range();
-    let mut out = Vec::with_capacity(columns.spans.len() * rows.spans.len());
-    for span in &rows.spans {
-        match rows.even {
-            Some(2) => add::<2>(source, width, span.first, (left, right), sums),
-            Some(4) => add::<4>(source, width, span.first, (left, right), sums),
-            Some(8) => add::<8>(source, width, span.first, (left, right), sums),
-            _ => add_weighted(source, width, rows, span, (left, right), sums),
+    let mut out = vec![0; columns.firsts.len() * rows.firsts.len()];
+    let lines = out.chunks_exact_mut(columns.firsts.len().max(1));
+    sums.resize(right - left, 0);
+    for (line, (first, weights)) in lines.zip(rows.samples()) {
+        sums.fill(0);
+        for (row, &weight) in (first..).zip(weights) {
+            let from = source.get(row * width + left..row * width + right).unwrap_or(&[]);
+            add(sums, from, weight);
         }
-        match columns.even {
-            Some(2) => out.extend(means::<2>(sums)),
-            Some(4) => out.extend(means::<4>(sums)),
-            Some(8) => out.extend(means::<8>(sums)),
-            _ => out.extend(columns.spans.iter().map(|span| weighted(columns, span, sums, left))),
+        match columns.taps {
+            2 if columns.even => means::<2>(sums, line),
+            4 if columns.even => means::<4>(sums, line),
+            8 if columns.even => means::<8>(sums, line),
+            _ => weighted_means(sums, left, columns, line),
         }
     }
     out
 }
 
-/// Adds up `COUNT` rows from `first` on, each as much as the others.
-fn add<const COUNT: usize>(
-    source: &[u8],
-    width: usize,
-    first: usize,
-    (left, right): (usize, usize),
-    sums: &mut Vec<u16>,
-) {
-    let rows: [&[u8]; COUNT] = std::array::from_fn(|row| {
-        let start = (first + row) * width;
-        source.get(start + left..start + right).unwrap_or(&[])
-    });
-    let length = rows.iter().map(|row| row.len()).min().unwrap_or(0);
-    let rows = rows.map(|row| &row[..length]);
-    let weight = ROWS_ONE as u16 / COUNT as u16;
-    sums.clear();
-    sums.extend((0..length).map(|column| {
-        let sum: u16 = rows.iter().map(|row| u16::from(row[column])).sum();
-        sum.wrapping_mul(weight)
-    }));
-    sums.resize(right - left, 0);
-}
-
-/// Adds up the rows of a span by their weights.
-fn add_weighted(
-    source: &[u8],
-    width: usize,
-    rows: &Axis,
-    span: &Span,
-    (left, right): (usize, usize),
-    sums: &mut Vec<u16>,
-) {
-    sums.clear();
-    sums.resize(right - left, 0);
-    let weights = rows.weights.get(span.weights..span.weights + span.count).unwrap_or(&[]);
-    for (row, &weight) in (span.first..).zip(weights) {
-        let line = source.get(row * width + left..row * width + right).unwrap_or(&[]);
-        for (sum, &sample) in sums.iter_mut().zip(line) {
+/// Adds a row by its weight.
+fn add(sums: &mut [u16], row: &[u8], weight: u16) {
+    if weight > 0 {
+        for (sum, &sample) in sums.iter_mut().zip(row) {
             *sum = sum.wrapping_add(u16::from(sample).wrapping_mul(weight));
         }
     }
 }
 
 /// The mean of each `COUNT` sums.
-fn means<const COUNT: usize>(sums: &[u16]) -> impl Iterator<Item = u8> {
-    let half = ROWS_ONE as u32 * COUNT as u32 / 2;
-    sums.as_chunks::<COUNT>().0.iter().map(move |sums| {
+fn means<const COUNT: usize>(sums: &[u16], line: &mut [u8]) {
+    let one = ROWS_ONE as u32 * COUNT as u32;
+    for (sample, sums) in line.iter_mut().zip(sums.as_chunks::<COUNT>().0) {
         let total: u32 = sums.iter().map(|&sum| u32::from(sum)).sum();
-        ((total + half) / (ROWS_ONE as u32 * COUNT as u32)) as u8
-    })
+        *sample = ((total + one / 2) / one) as u8;
+    }
 }
 
-/// The weighted mean of the sums of a span; the first of them is that of column `left`.
-fn weighted(columns: &Axis, span: &Span, sums: &[u16], left: usize) -> u8 {
-    let from = span.first - left;
-    let samples = sums.get(from..from + span.count).unwrap_or(&[]);
-    let weights = columns.weights.get(span.weights..span.weights + span.count).unwrap_or(&[]);
-    let products = samples.iter().zip(weights);
-    let total: u32 = products.map(|(&sum, &weight)| u32::from(sum) * u32::from(weight)).sum();
-    ((total + (1 << (SHIFT - 1))) >> SHIFT) as u8
+/// The weighted means of sums, of which the first is that of column `left`.
+fn weighted_means(sums: &[u16], left: usize, columns: &Axis, line: &mut [u8]) {
+    for (sample, (first, weights)) in line.iter_mut().zip(columns.samples()) {
+        let sums = sums.get(first - left..).unwrap_or(&[]);
+        let products = sums.iter().zip(weights);
+        let total: u32 = products.map(|(&sum, &weight)| u32::from(sum) * u32::from(weight)).sum();
+        *sample = ((total + (1 << (SHIFT - 1))) >> SHIFT) as u8;
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,15 @@
 //! Puts a picture that is made of cells on the screen.
 
 use ratatui::buffer::Buffer;
+use ratatui::buffer::Cell;
 use ratatui::layout::Rect;
 use ratatui::widgets::Widget;
 
 use super::cell::CellPicture;
 use super::cell::MARK;
+
+/// Nearly all cells of pictures, and much faster than to set the symbol.
+const UPPER_HALF: Cell = Cell::new("▀");
 
 /// The picture in the middle of the area; what it leaves free is not touched.
 pub struct PictureView<'a> {
@@ -23,7 +27,10 @@ impl Widget for PictureView<'_> {
             let start = buf.index_of(place.x, y);
             let cells = buf.content.iter_mut().skip(start).take(usize::from(place.width));
             for (cell, picture) in cells.zip(row) {
-                cell.set_char(picture.symbol);
+                match picture.symbol {
+                    '▀' => *cell = UPPER_HALF,
+                    symbol => _ = cell.set_char(symbol),
+                }
                 cell.fg = picture.fg;
                 cell.bg = picture.bg;
                 cell.modifier = MARK;
