@@ -18,6 +18,7 @@ use super::action::TerminalAction;
 use super::action::ViewAction;
 use super::command;
 use super::key::Key;
+use super::player;
 use super::state::State;
 use crate::api::terminal::TerminalControl;
 use crate::api::terminal::TerminalView;
@@ -370,6 +371,12 @@ pub fn key_names(binding: &Binding) -> String {
     names.join(" ")
 }
 
+/// A row of a table of keys.
+fn row(keys: &[Key], help: &str) -> String {
+    let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+    format!("| {} | {help} |\n", keys.join(" "))
+}
+
 /// The text of `docs/keymap.md`.
 #[must_use]
 pub fn document() -> String {
@@ -379,9 +386,12 @@ pub fn document() -> String {
     for scope in Scope::ALL {
         let _ = write!(text, "\n## {}\n\n| Key | What it does |\n| --- | --- |\n", scope.title());
         for binding in BINDINGS.iter().filter(|binding| binding.scope == scope) {
-            let keys: Vec<String> = binding.keys.iter().map(|key| format!("`{key}`")).collect();
-            let _ = writeln!(text, "| {} | {} |", keys.join(" "), binding.help);
+            text.push_str(&row(binding.keys, binding.help));
         }
+    }
+    text.push_str("\n## A recording (`conclave play`)\n\n| Key | What it does |\n| --- | --- |\n");
+    for binding in &player::KEYS {
+        text.push_str(&row(binding.keys, binding.help));
     }
     text.push_str("\nIn a form and on the command line every other key is text.\n");
     text.push_str("A click gives the keys to a pane and puts the cursor on a row or a tile, a second one pins the tile; ");

@@ -2,11 +2,9 @@
 //! and how loud it is.
 //!
 //! What is played is somebody else's business ([`Film`]); this shows it and takes the keys. The
-//! terminal is given back whatever happens.
+//! terminal is given back whatever happens. Pictures are written within the same budget as those of
+//! a call, and a terminal that is behind gets only the newest one.
 
-use std::io;
-use std::io::Stdout;
-use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
@@ -14,25 +12,22 @@ use std::time::Instant;
 use crossterm::event::Event;
 use crossterm::event::EventStream;
 use crossterm::event::KeyCode;
-use crossterm::event::KeyEvent;
 use crossterm::event::KeyEventKind;
-use crossterm::event::KeyModifiers;
-use crossterm::queue;
-use crossterm::terminal::BeginSynchronizedUpdate;
-use crossterm::terminal::EndSynchronizedUpdate;
 use futures_util::StreamExt;
-use ratatui::Terminal as Screen;
-use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::layout::Size;
 use ratatui::widgets::Widget;
 
+use super::canvas::Canvas;
 use super::error::UiError;
-use super::picture::CellPicture;
+use super::key::Key;
 use super::picture::Options;
+use super::picture::PictureView;
 use super::picture::render;
+use super::runtime;
 use super::runtime::Look;
+use super::runtime::Writing;
 use super::signal::Signals;
 use super::signal::Wish;
 use super::terminal;
@@ -52,9 +47,63 @@ use crate::model::Level;
 const FRAME: Duration = Duration::from_millis(33);
 /// Columns of the meter.
 const METER: u16 = 16;
-/// What the keys do, on the last line.
-const HELP: &str = "q quit  space pause  \u{2190}\u{2192} seek  +/- speed";
-const HELP_ASCII: &str = "q quit  space pause  left/right seek  +/- speed";
+/// Keys, and what they do.
+pub struct PlayBinding {
+    /// All keys that do it.
+    pub keys: &'static [Key],
+    /// What they ask for; `None` ends it.
+    pub asks: Option<PlayKey>,
+    /// In a word, on the last line.
+    pub hint: &'static str,
+    /// In a sentence.
+    pub help: &'static str,
+}
+
+/// All keys.
+pub static KEYS: [PlayBinding; 6] = [
+    PlayBinding {
+        keys: &[
+            Key::char('q'),
+            Key::char('Q'),
+            Key::new(KeyCode::Esc),
+            Key::ctrl('c'),
+            Key::ctrl('d'),
+        ],
+        asks: None,
+        hint: "quit",
+        help: "back to the shell",
+    },
+    PlayBinding {
+        keys: &[Key::char(' ')],
+        asks: Some(PlayKey::Pause),
+        hint: "pause",
+        help: "pause, or go on",
+    },
+    PlayBinding {
+        keys: &[Key::new(KeyCode::Left), Key::char('h')],
+        asks: Some(PlayKey::Back),
+        hint: "back",
+        help: "go back a little",
+    },
+    PlayBinding {
+        keys: &[Key::new(KeyCode::Right), Key::char('l')],
+        asks: Some(PlayKey::Forward),
+        hint: "forward",
+        help: "skip a little",
+    },
+    PlayBinding {
+        keys: &[Key::char('+'), Key::char('=')],
+        asks: Some(PlayKey::Faster),
+        hint: "faster",
+        help: "play faster",
+    },
+    PlayBinding {
+        keys: &[Key::char('-')],
+        asks: Some(PlayKey::Slower),
+        hint: "slower",
+        help: "play slower",
+    },
+];
 
 /// What a key asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +162,9 @@ pub async fn play(look: Look, title: &str, film: &mut impl Film) -> Result<(), U
     // The guard outlives the screen, so that nothing is drawn on the ordinary one.
     let terminal = Terminal::enter(false)?;
     let mut view = View {
-        screen: Screen::new(CrosstermBackend::new(io::stdout()))?,
+        size: terminal.size()?,
+        canvas: Canvas::with_budget(look.video_budget),
+        writing: None,
         theme: themes.theme().clone(),
         depth: look.depth,
         options: Options { glyphs: look.glyphs, ..Options::default() },
@@ -122,13 +173,17 @@ pub async fn play(look: Look, title: &str, film: &mut impl Film) -> Result<(), U
         meter: MeterState::default(),
     };
     let result = view.run(film).await;
-    drop(view);
+    if view.writing.is_some() {
+        let _ = runtime::written(&mut view.writing).await;
+    }
     drop(terminal);
     result
 }
 
 struct View {
-    screen: Screen<CrosstermBackend<Stdout>>,
+    size: Size,
+    canvas: Canvas,
+    writing: Option<Writing>,
     theme: Theme,
     depth: Depth,
     options: Options,
@@ -155,17 +210,14 @@ impl View {
                 }
                 event = input.next() => match event {
                     None => return Ok(()),
-                    Some(event) => match event? {
-                        Event::Key(key) if wants_out(&key) => return Ok(()),
-                        Event::Key(key) => {
-                            if let Some(key) = play_key(&key) {
-                                film.handle(key);
-                            }
-                        }
-                        Event::Resize(..) => self.screen.autoresize()?,
-                        _ => {}
+                    Some(event) => if !self.handle(&event?, film) {
+                        return Ok(());
                     },
                 },
+                written = runtime::written(&mut self.writing) => {
+                    let (bytes, took) = written?;
+                    self.canvas.written(bytes, took, Instant::now());
+                }
                 _ = ticks.tick() => {
                     let now = Instant::now();
                     let picture = film.advance(now.saturating_duration_since(before));
@@ -177,48 +229,44 @@ impl View {
                     }
                     self.meter.set(state.level.unwrap_or_default(), now);
                     self.meter.advance(now);
-                    self.draw(&state)?;
+                    if self.writing.is_none() {
+                        self.writing = runtime::write(self.paint(&state, now));
+                    }
                 }
             }
         }
     }
 
-    fn draw(&mut self, state: &FilmState) -> Result<(), UiError> {
-        let size = self.screen.size()?;
-        let room = Size { height: size.height.saturating_sub(2), ..size };
+    /// Does what the viewer wants; false if that is to leave.
+    fn handle(&mut self, event: &Event, film: &mut impl Film) -> bool {
+        match event {
+            Event::Key(key) if key.kind != KeyEventKind::Release => match binding(Key::of(key)) {
+                Some(PlayBinding { asks: None, .. }) => return false,
+                Some(PlayBinding { asks: Some(key), .. }) => film.handle(*key),
+                None => {}
+            },
+            Event::Resize(width, height) => self.size = Size { width: *width, height: *height },
+            _ => {}
+        }
+        true
+    }
+
+    fn paint(&mut self, state: &FilmState, now: Instant) -> Vec<u8> {
+        let room = Size { height: self.size.height.saturating_sub(2), ..self.size };
         let picture = self.picture.as_deref();
         let cells = picture.map(|picture| render(picture, room, self.depth, &self.options));
         let (theme, title) = (&self.theme, self.title.as_str());
         let ascii = self.options.glyphs == GlyphChoice::Ascii;
         let meter = state.level.map(|_| &self.meter);
-        let mut out = io::stdout();
-        queue!(out, BeginSynchronizedUpdate)?;
-        self.screen.draw(|frame| {
-            let buf = frame.buffer_mut();
+        self.canvas.paint(self.size, now, |buf| {
             let area = buf.area;
             buf.set_style(area, theme.style(Role::Base));
-            if let Some(cells) = &cells {
-                put(cells, Rect { height: room.height, ..area }, buf);
+            if let Some(picture) = &cells {
+                PictureView { picture }.render(Rect { height: room.height, ..area }, buf);
             }
             bottom(Bottom { state, title, meter, theme, ascii }, buf);
-        })?;
-        queue!(out, EndSynchronizedUpdate)?;
-        Ok(out.flush()?)
-    }
-}
-
-/// Draws the picture in the middle of `area`.
-fn put(picture: &CellPicture, area: Rect, buf: &mut Buffer) {
-    let place = picture.place(area).intersection(buf.area);
-    if place.is_empty() {
-        return;
-    }
-    for (y, row) in (place.y..place.bottom()).zip(picture.rows()) {
-        for (x, cell) in (place.x..place.right()).zip(row) {
-            if let Some(target) = buf.cell_mut((x, y)) {
-                target.set_char(cell.symbol).set_fg(cell.fg).set_bg(cell.bg);
-            }
-        }
+            None
+        })
     }
 }
 
@@ -247,7 +295,7 @@ fn bottom(bottom: Bottom<'_>, buf: &mut Buffer) {
     }
     let width = usize::from(rest.width);
     buf.set_stringn(rest.x, rest.y, text, width, theme.style(Role::Strong));
-    let help = if ascii { HELP_ASCII } else { HELP };
+    let help = help();
     let width = usize::from(area.width);
     buf.set_style(Rect { y: last, height: 1, ..area }, theme.style(Role::Status));
     let (next, _) = buf.set_stringn(area.x, last, help, width, theme.style(Role::Status));
@@ -255,6 +303,15 @@ fn bottom(bottom: Bottom<'_>, buf: &mut Buffer) {
     if left > 0 {
         buf.set_stringn(next + 2, last, title, left, theme.style(Role::Dim));
     }
+}
+
+/// What the keys do, in one line.
+fn help() -> String {
+    let hints = KEYS.iter().filter_map(|binding| {
+        let key = binding.keys.first()?;
+        Some(format!("{key} {}", binding.hint))
+    });
+    hints.collect::<Vec<_>>().join("  ")
 }
 
 /// What is known of the film, as one line of text.
@@ -283,27 +340,8 @@ fn clock(time: Duration) -> String {
     }
 }
 
-fn wants_out(key: &KeyEvent) -> bool {
-    let control = key.modifiers.contains(KeyModifiers::CONTROL);
-    match key.code {
-        KeyCode::Char('q' | 'Q') | KeyCode::Esc => true,
-        KeyCode::Char('c' | 'd') => control,
-        _ => false,
-    }
-}
-
-fn play_key(key: &KeyEvent) -> Option<PlayKey> {
-    if key.kind == KeyEventKind::Release {
-        return None;
-    }
-    match key.code {
-        KeyCode::Char(' ') => Some(PlayKey::Pause),
-        KeyCode::Left | KeyCode::Char('h') => Some(PlayKey::Back),
-        KeyCode::Right | KeyCode::Char('l') => Some(PlayKey::Forward),
-        KeyCode::Char('+' | '=') => Some(PlayKey::Faster),
-        KeyCode::Char('-') => Some(PlayKey::Slower),
-        _ => None,
-    }
+fn binding(key: Key) -> Option<&'static PlayBinding> {
+    KEYS.iter().find(|binding| binding.keys.contains(&key))
 }
 
 #[cfg(test)]
@@ -326,6 +364,17 @@ mod tests {
         assert_eq!(progress(&state, true), "[paused] 1:02 / 1:02:03  1.5x ");
         state.ended = true;
         assert_eq!(progress(&state, false), "\u{25a0} 1:02 / 1:02:03  1.5x ");
+    }
+
+    #[test]
+    fn no_key_is_bound_twice() {
+        for binding in &KEYS {
+            for &key in binding.keys {
+                let bound = KEYS.iter().filter(|binding| binding.keys.contains(&key));
+                assert_eq!(bound.count(), 1, "{key}");
+            }
+        }
+        assert_eq!(help(), "q quit  Space pause  Left back  Right forward  + faster  - slower",);
     }
 
     #[test]

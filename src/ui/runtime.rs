@@ -152,7 +152,7 @@ pub async fn run_with<B: Backend>(
 }
 
 /// A frame on its way to the terminal; comes to its length and how long it took.
-type Writing = JoinHandle<io::Result<(usize, Duration)>>;
+pub(super) type Writing = JoinHandle<io::Result<(usize, Duration)>>;
 
 struct Runtime<B> {
     terminal: Terminal,
@@ -254,15 +254,7 @@ impl<B: Backend> Runtime<B> {
         self.dirty = false;
         self.pressed = false;
         self.drawn_at = now;
-        if !bytes.is_empty() {
-            self.writing = Some(tokio::task::spawn_blocking(move || {
-                let begun = Instant::now();
-                let mut out = io::stdout().lock();
-                out.write_all(&bytes)?;
-                out.flush()?;
-                Ok((bytes.len(), begun.elapsed()))
-            }));
-        }
+        self.writing = write(bytes);
     }
 
     fn written(&mut self, (bytes, took): (usize, Duration)) {
@@ -386,8 +378,22 @@ async fn due(gallery: &Gallery, instant: Instant) {
     gallery.due().await;
 }
 
+/// Begins to write a frame, if there is anything in it.
+pub(super) fn write(bytes: Vec<u8>) -> Option<Writing> {
+    if bytes.is_empty() {
+        return None;
+    }
+    Some(tokio::task::spawn_blocking(move || {
+        let begun = Instant::now();
+        let mut out = io::stdout().lock();
+        out.write_all(&bytes)?;
+        out.flush()?;
+        Ok((bytes.len(), begun.elapsed()))
+    }))
+}
+
 /// Waits until a frame is written; for ever if none is being written.
-async fn written(writing: &mut Option<Writing>) -> Result<(usize, Duration), UiError> {
+pub(super) async fn written(writing: &mut Option<Writing>) -> Result<(usize, Duration), UiError> {
     let Some(task) = writing.as_mut() else { return future::pending().await };
     let result = task.await;
     *writing = None;

@@ -94,9 +94,6 @@ impl Tone {
     #[must_use]
     #[inline]
     pub fn apart(self, other: Self) -> u8 {
-        if self == other {
-            return 0;
-        }
         let plain = |filled| filled == FULL || filled == UPPER;
         if self.filled() == other.filled() || plain(self.filled()) && plain(other.filled()) {
             return most_apart(self.0 & CHANNELS, other.0 & CHANNELS);

@@ -185,7 +185,7 @@ impl Canvas {
         // As much as last time and a bit more, so that it rarely has to grow.
         let mut pen = Pen::new(size.width, self.length + self.length / 8);
         pen.raw(BEGIN);
-        if self.cursor.is_some() {
+        if self.cursor.is_some() || self.stale {
             pen.raw(HIDE);
         }
         let untouched = pen.len();

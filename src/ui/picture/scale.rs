@@ -112,10 +112,16 @@ pub fn plane(
     let lines = out.chunks_exact_mut(columns.firsts.len().max(1));
     sums.resize(right - left, 0);
     for (line, (first, weights)) in lines.zip(rows.samples()) {
-        sums.fill(0);
-        for (row, &weight) in (first..).zip(weights) {
-            let from = source.get(row * width + left..row * width + right).unwrap_or(&[]);
-            add(sums, from, weight);
+        match rows.taps {
+            2 if rows.even => add_even::<2>(sums, source, first * width + left, width),
+            4 if rows.even => add_even::<4>(sums, source, first * width + left, width),
+            8 if rows.even => add_even::<8>(sums, source, first * width + left, width),
+            _ => {
+                sums.fill(0);
+                for (row, &weight) in (first..).zip(weights) {
+                    add(sums, source.get(row * width + left..).unwrap_or(&[]), weight);
+                }
+            }
         }
         match columns.taps {
             2 if columns.even => means::<2>(sums, line),
@@ -133,6 +139,23 @@ fn add(sums: &mut [u16], row: &[u8], weight: u16) {
         for (sum, &sample) in sums.iter_mut().zip(row) {
             *sum = sum.wrapping_add(u16::from(sample).wrapping_mul(weight));
         }
+    }
+}
+
+/// Sums up `COUNT` rows of `width`, of which each counts as much; the first sample is `start`.
+fn add_even<const COUNT: usize>(sums: &mut [u16], source: &[u8], start: usize, width: usize) {
+    let length = sums.len();
+    let rows: [&[u8]; COUNT] = std::array::from_fn(|row| {
+        let start = start + row * width;
+        source.get(start..start + length).unwrap_or(&[])
+    });
+    // All of them are that long: said once, it need not be asked for each sample.
+    if rows.iter().any(|row| row.len() != length) {
+        return;
+    }
+    for (column, sum) in sums.iter_mut().enumerate() {
+        *sum = rows.iter().map(|row| u16::from(row[column])).sum::<u16>()
+            * (ROWS_ONE as u16 / COUNT as u16);
     }
 }
 

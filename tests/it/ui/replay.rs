@@ -269,6 +269,13 @@ impl Session {
 }
 
 #[test]
+fn a_cursor_that_belongs_nowhere_is_hidden_from_the_first_frame_on() {
+    let mut session = Session::new(VideoBudget::Exact);
+    session.show(1, "");
+    assert!(session.parser.screen().hide_cursor());
+}
+
+#[test]
 fn an_equal_picture_costs_nothing() {
     let mut session = Session::new(VideoBudget::Exact);
     assert!(session.show(7, "a").0 > 0);
