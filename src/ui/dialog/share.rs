@@ -44,7 +44,7 @@ impl ShareDialog {
     pub fn fill(&mut self, menu: ShareMenu) {
         self.options = menu.options;
         self.options.truncate(OPTIONS);
-        self.missing = menu.missing.map(|reason| SafeText::new(&reason));
+        self.missing = menu.missing.map(|reason| SafeText::report(&reason));
         self.cursor = 0;
         self.filled = true;
     }

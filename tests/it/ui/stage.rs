@@ -307,6 +307,20 @@ fn what_to_share_is_chosen_from_a_list() {
     assert_eq!(ui.effects[5..], [Effect::SetShare(Some("screen".to_owned()))]);
 }
 
+#[test]
+fn a_session_without_screens_says_why_and_what_to_do() {
+    let reason = "no screen can be shared, because DISPLAY is not set, so there is no graphical \
+                  session; run it in an X11 session, or name another source of pictures instead";
+    let menu = ShareMenu { options: Vec::new(), missing: Some(reason.to_owned()) };
+    let ui = call(Harness::new(80, 24), 2).press("s").event(Event::ShareMenuListed(menu));
+    let said: Vec<String> =
+        ui.screen().lines().map(|line| line.replace(['│', '\n'], " ")).collect();
+    let words = said.join(" ");
+    for word in ["DISPLAY is not", "pictures instead"] {
+        assert!(words.contains(word), "{}", ui.screen());
+    }
+}
+
 fn terminal(user: &str, stream: Option<StreamId>, title: &str, written: &str) -> Arc<TerminalView> {
     let mut emulator = Emulator::new(TerminalSize::new(40, 10));
     emulator.process(written.as_bytes());
