@@ -82,6 +82,23 @@ struct Line {
     rewriter: Rewriter,
 }
 
+impl Line {
+    /// Gives a line that is used again sources of its own: browsers forget the transform of a
+    /// receiver whose source goes and comes back, but not of one that gets another source.
+    fn renew(&mut self, ssrc: u32, rtx_ssrc: u32, connection: &mut Connection, rng: &mut impl Rng) {
+        let (old, mid, video) = (self.ssrc, self.mid, self.kind == LineKind::Video);
+        connection.run(|rtc| {
+            let mut api = rtc.direct_api();
+            api.remove_stream_tx(Ssrc::from(old));
+            api.declare_stream_tx(Ssrc::from(ssrc), video.then_some(rtx_ssrc.into()), mid, None);
+        });
+        (self.ssrc, self.rtx_ssrc) = (ssrc, rtx_ssrc);
+        let start =
+            Rewritten { seq: u64::from(rng.next_u32() & 0x7FFF), timestamp: rng.next_u32() };
+        self.rewriter = Rewriter::new(if video { 90_000 } else { 48_000 }, start);
+    }
+}
+
 impl Subscriber {
     /// How many m-lines the connection would have after adding `feeds`.
     pub(super) fn lines_after(&self, feeds: &[Feed], removed: &[StreamSubscription]) -> usize {
@@ -122,9 +139,13 @@ impl Subscriber {
             return;
         }
         self.changed = true;
-        let free = self.lines.iter_mut().find(|l| l.kind == feed.kind && l.feed.is_none());
-        if let Some(line) = free {
-            line.feed = Some(feed);
+        let free = self.lines.iter().position(|l| l.kind == feed.kind && l.feed.is_none());
+        if let Some(index) = free {
+            let (ssrc, rtx_ssrc) = (self.draw_ssrc(rng), self.draw_ssrc(rng));
+            if let Some(line) = self.lines.get_mut(index) {
+                line.renew(ssrc, rtx_ssrc, connection, rng);
+                line.feed = Some(feed);
+            }
             return;
         }
         let mut line = self.new_line(feed.kind, connection, rng);
@@ -134,13 +155,7 @@ impl Subscriber {
 
     fn new_line(&self, kind: LineKind, connection: &mut Connection, rng: &mut impl Rng) -> Line {
         let mid = Mid::from(self.lines.len().to_string().as_str());
-        let mut draw = || loop {
-            let ssrc = rng.next_u32();
-            if ssrc != 0 && !self.lines.iter().any(|l| l.ssrc == ssrc || l.rtx_ssrc == ssrc) {
-                break ssrc;
-            }
-        };
-        let (ssrc, rtx_ssrc) = (draw(), draw());
+        let (ssrc, rtx_ssrc) = (self.draw_ssrc(rng), self.draw_ssrc(rng));
         let (media, clock_hz) = match kind {
             LineKind::Audio => (Some(MediaKind::Audio), 48_000),
             LineKind::Video => (Some(MediaKind::Video), 90_000),
@@ -167,6 +182,16 @@ impl Subscriber {
             active: None,
             audio_level: false,
             rewriter: Rewriter::new(clock_hz, start),
+        }
+    }
+
+    /// A source that no line has.
+    fn draw_ssrc(&self, rng: &mut impl Rng) -> u32 {
+        loop {
+            let ssrc = rng.next_u32();
+            if ssrc != 0 && !self.lines.iter().any(|l| l.ssrc == ssrc || l.rtx_ssrc == ssrc) {
+                break ssrc;
+            }
         }
     }
 

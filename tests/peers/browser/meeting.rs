@@ -19,8 +19,11 @@ use conclave::model::StreamRoomId;
 use conclave::model::VideoTrackStats;
 use conclave::net::session::Session;
 use conclave::net::session::SessionConfig;
+use conclave::net::session::SessionEvent;
+use conclave::wire::dto::event::Payload;
 use serde_json::Value;
 use serde_json::json;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::page::PATIENCE;
@@ -40,6 +43,9 @@ const MOST: u64 = 512_000;
 struct Guest {
     page: Page,
     session: Session,
+    events: mpsc::Receiver<SessionEvent>,
+    /// The media session that receives.
+    receiving: Value,
     room: StreamRoomId,
     /// What the page has to know.
     keys: Value,
@@ -65,10 +71,13 @@ impl Guest {
             key: world.key(name),
             bridge_key: Some(world.bridge.public_key()),
         };
-        let (session, _events) = Session::connect(config).await.unwrap();
+        let (session, events) = Session::connect(config).await.unwrap();
+        let channels = ["streamroom/internal", "streamroom/internal/reoffer"];
+        session.subscribe(channels.map(str::to_owned).to_vec()).await.unwrap();
         let offer = page.ask("publish", keys.clone()).await;
         let offer = adapted(offer.as_str().unwrap());
-        let guest = Self { page, session, room: room.clone(), keys };
+        let room = room.clone();
+        let guest = Self { page, session, events, receiving: Value::Null, room, keys };
         guest.call("stream.streamRoomJoin", json!({})).await;
         guest.publish(offer).await
     }
@@ -97,12 +106,33 @@ impl Guest {
         };
         let add = json!({ "subscriptionsToAdd": Value::Array(others) });
         let offered = self.call("stream.streamsSubscribeToRemote", add).await;
+        self.receiving = offered["sessionId"].clone();
+        self.answer(offered["offer"]["sdp"].as_str().expect("an offer")).await;
+    }
+
+    /// Answers the next offer that the bridge makes by itself.
+    async fn follow(&mut self) {
+        let offer = async {
+            loop {
+                let event = self.events.recv().await.expect("the session lives");
+                if let SessionEvent::Notification(notification) = event
+                    && let Payload::StreamRoomReoffer(offer) = notification.event.payload
+                {
+                    return offer.jsep.expect("there is something to answer").sdp;
+                }
+            }
+        };
+        let offer = timeout(PATIENCE, offer).await.expect("an offer in time");
+        self.answer(&offer).await;
+    }
+
+    async fn answer(&mut self, offer: &str) {
         let mut options = self.keys.clone();
-        options["sdp"] = offered["offer"]["sdp"].clone();
+        options["sdp"] = offer.into();
         let answer = self.page.ask("subscribe", options).await;
         say_negotiated("the browser receives with", answer.as_str().unwrap());
         let accept = json!({
-            "sessionId": offered["sessionId"],
+            "sessionId": self.receiving,
             "answer": { "type": "answer", "sdp": answer },
         });
         self.session.call("stream.streamAcceptOffer", accept).await.unwrap();
@@ -252,4 +282,27 @@ async fn a_browser_and_a_call_see_each_other_over_a_network_that_loses() {
         lossy::is_rtp(datagram) && counter.fetch_add(1, Ordering::Relaxed) % 11 == 5
     }));
     meet(page, config, str::to_owned, has_repaired).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_camera_that_goes_and_comes_is_seen_again_by_a_browser() {
+    let Some(page) = Page::open().await else { return };
+    let world = World::provision(in_memory(0), &["ana", "ben"]).await;
+    let ana = world.connect("ana").await.create_stream_api();
+    let room = world.room(&ana, &["ana", "ben"]).await;
+    let config = CallConfig::new(room.clone()).with_microphone(None).with_speaker(DeviceSpec::Null);
+    let ana = Call::join(ana, config.with_camera(Some(VideoSpec::Pattern))).await.unwrap();
+    let mut ben = Guest::enter(&world, "ben", &room, page, str::to_owned).await;
+    for _ in 0..2 {
+        ben.subscribe("ben").await;
+        let watched = timeout(PATIENCE, pictures::watch_pattern(&mut ben.page, ENOUGH)).await;
+        watched.expect("pictures in time");
+        // The line ends, and is used again for the next camera.
+        ana.set_camera(None).await.unwrap();
+        ben.follow().await;
+        ana.set_camera(Some(VideoSpec::Pattern)).await.unwrap();
+    }
+    ana.leave().await.unwrap();
+    ben.session.shutdown().await;
+    world.bridge.shutdown().await;
 }

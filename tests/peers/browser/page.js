@@ -133,9 +133,10 @@ const commands = {
       peer = peers.subscriber = new RTCPeerConnection();
       peer.createDataChannel("JanusDataChannel");
       peer.ontrack = ({ receiver, track }) => {
-        if (receiver.transform) return;
+        // Again for a line that is used again, as web clients do.
+        const known = receiver.transform;
         receiver.transform = new RTCRtpScriptTransform(worker, { operation: "open", ...room });
-        if (track.kind === "video") show(track, began);
+        if (track.kind === "video" && !known) show(track, began);
       };
     }
     await peer.setRemoteDescription({ type: "offer", sdp });

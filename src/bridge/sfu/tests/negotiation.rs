@@ -111,9 +111,8 @@ fn unsubscribed_line_goes_inactive_and_is_reused_with_a_new_msid() {
     world.run(Duration::from_millis(100));
     world.send(&bob, 0, b"bob 2");
     let client = &mut world.clients[carol.peer];
-    let seqs: Vec<u64> = client.packets.iter().map(|packet| *packet.seq_no).collect();
-    assert_eq!(seqs[1], seqs[0] + 1, "one run of numbers across sources");
-    assert_eq!(client.packets[0].header.ssrc, client.packets[1].header.ssrc);
+    // Browsers open no frames of a source that went and came back.
+    assert_ne!(client.packets[0].header.ssrc, client.packets[1].header.ssrc);
     assert_eq!(client.payloads("0"), [b"alice 1".to_vec(), b"bob 2".to_vec()]);
 }
 
