@@ -57,6 +57,8 @@ impl Chromium {
             .args(FLAGS)
             .args([&profile, url])
             .env("HOME", folder.path())
+            // Killed, it leaves behind what it has put there.
+            .env("TMPDIR", folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(Self::log(&folder)).unwrap())
