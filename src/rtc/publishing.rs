@@ -297,12 +297,14 @@ impl Publishing {
 
     fn hear_wishes(&self) {
         let wishes = self.engine.poll_wishes();
+        // What the SFU takes is for all pictures together.
+        let videos = self.tracks.values().filter(|track| track.feedback.is_some()).count();
         for track in self.tracks.values() {
             if wishes.key_frames.contains(&track.ssrc) {
                 track.want_key_frame();
             }
             if let (Some(feedback), Some(bitrate)) = (&track.feedback, wishes.bitrate) {
-                feedback.set_bitrate(bitrate);
+                feedback.set_bitrate(bitrate / videos as f32);
             }
         }
     }

@@ -93,7 +93,8 @@ impl VideoSink {
         self.feedback.key_frame.swap(false, Ordering::Relaxed)
     }
 
-    /// What the SFU takes at most (REMB), in kbit/s; `None` until it says so.
+    /// What the SFU takes at most (REMB), in kbit/s, divided among the video tracks of the
+    /// connection; `None` until it says so.
     #[must_use]
     pub fn bandwidth_kbit(&self) -> Option<u32> {
         let bits = self.feedback.bitrate.load(Ordering::Relaxed);

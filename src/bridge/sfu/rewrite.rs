@@ -1,10 +1,10 @@
 //! Gives one m-line a single run of sequence numbers and timestamps, whatever feeds it.
 //!
-//! A receiver sees one RTP stream per m-line for the life of the connection, while its source
-//! changes as people come and go. The distance between what comes in and what goes out is
-//! fixed when a source takes over and then kept, so losses and reordering stay visible. A source
-//! that jumps is treated as a new one: receivers guess the upper bits of sequence numbers from
-//! the last one they saw, and a guess gone wrong would silence the line for good.
+//! A receiver sees one RTP stream per m-line for as long as it is in use, while its source may
+//! change. The distance between what comes in and what goes out is fixed when a source takes
+//! over and then kept, so losses and reordering stay visible. A source that jumps is treated as
+//! a new one: receivers guess the upper bits of sequence numbers from the last one they saw, and
+//! a guess gone wrong would silence the line for good.
 
 use std::time::Duration;
 use std::time::Instant;
