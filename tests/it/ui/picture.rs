@@ -1,5 +1,6 @@
 //! Small pictures at every colour depth and in every set of symbols.
 
+use conclave::device::video::pattern;
 use conclave::media::video::Picture;
 use conclave::ui::picture::CellPicture;
 use conclave::ui::picture::Options;
@@ -180,4 +181,32 @@ fn quadrants_are_nearer_to_text_than_halves() {
         "text at two pixels per column: error {halves:.0} in halves, {quadrants:.0} in quadrants"
     );
     assert!(quadrants < halves * 0.8, "{quadrants} against {halves}");
+}
+
+/// What a terminal shows of these cells, two by two pixels to each.
+fn seen(cells: &CellPicture) -> Picture {
+    let (width, height) = (usize::from(cells.width()) * 2, usize::from(cells.height()) * 2);
+    let mut rgb = vec![0; width * height * 3];
+    for (y, row) in cells.rows().enumerate() {
+        for (x, cell) in row.iter().enumerate() {
+            let mut shown = ratatui::buffer::Cell::default();
+            shown.set_char(cell.symbol).set_fg(cell.fg).set_bg(cell.bg);
+            for (quarter, color) in conclave::ui::picture::cell::look(&shown).iter().enumerate() {
+                let (x, y) = (x * 2 + quarter % 2, y * 2 + quarter / 2);
+                rgb[(y * width + x) * 3..][..3].copy_from_slice(color);
+            }
+        }
+    }
+    Picture::from_rgb(width as u32, height as u32, &rgb).unwrap()
+}
+
+#[test]
+fn the_counter_of_the_test_picture_can_be_read_in_the_cells() {
+    for number in [0, 7, 4_321, 98_765] {
+        let picture = pattern::picture(number, 320, 180);
+        for size in [Size::new(160, 45), Size::new(80, 22), Size::new(40, 12)] {
+            let cells = render(&picture, size, Depth::True, &Options::default());
+            assert_eq!(pattern::read_counter(&seen(&cells)), Some(number), "{size}");
+        }
+    }
 }
