@@ -148,25 +148,29 @@ fn strokes(width: u32, height: u32) -> Picture {
     Picture::from_rgb(width, height, &rgb).unwrap()
 }
 
-/// Mean squared error of brightness against the picture at two by two pixels per cell.
-fn error(picture: &Picture, cells: &CellPicture) -> f64 {
-    let (width, height) = (u32::from(cells.width()) * 2, u32::from(cells.height()) * 2);
-    let wanted = picture.scaled_to(width, height).unwrap().to_rgb();
-    let mut sum = 0.0;
+/// What a terminal shows of these cells, two by two pixels to each: width, height and RGB.
+fn seen(cells: &CellPicture) -> (u32, u32, Vec<u8>) {
+    let (width, height) = (usize::from(cells.width()) * 2, usize::from(cells.height()) * 2);
+    let mut rgb = vec![0; width * height * 3];
     for (y, row) in cells.rows().enumerate() {
         for (x, cell) in row.iter().enumerate() {
             let mut shown = ratatui::buffer::Cell::default();
             shown.set_char(cell.symbol).set_fg(cell.fg).set_bg(cell.bg);
-            for (quarter, rgb) in conclave::ui::picture::cell::look(&shown).iter().enumerate() {
+            for (quarter, color) in conclave::ui::picture::cell::look(&shown).iter().enumerate() {
                 let (x, y) = (x * 2 + quarter % 2, y * 2 + quarter / 2);
-                let at = (y * width as usize + x) * 3;
-                for channel in 0..3 {
-                    sum += (f64::from(rgb[channel]) - f64::from(wanted[at + channel])).powi(2);
-                }
+                rgb[(y * width + x) * 3..][..3].copy_from_slice(color);
             }
         }
     }
-    sum / f64::from(width * height * 3)
+    (width as u32, height as u32, rgb)
+}
+
+/// Mean squared error of colours against the picture at two by two pixels per cell.
+fn error(picture: &Picture, cells: &CellPicture) -> f64 {
+    let (width, height, shown) = seen(cells);
+    let wanted = picture.scaled_to(width, height).unwrap().to_rgb();
+    let square = |(one, other): (&u8, &u8)| (f64::from(*one) - f64::from(*other)).powi(2);
+    shown.iter().zip(&wanted).map(square).sum::<f64>() / shown.len() as f64
 }
 
 #[test]
@@ -183,30 +187,15 @@ fn quadrants_are_nearer_to_text_than_halves() {
     assert!(quadrants < halves * 0.8, "{quadrants} against {halves}");
 }
 
-/// What a terminal shows of these cells, two by two pixels to each.
-fn seen(cells: &CellPicture) -> Picture {
-    let (width, height) = (usize::from(cells.width()) * 2, usize::from(cells.height()) * 2);
-    let mut rgb = vec![0; width * height * 3];
-    for (y, row) in cells.rows().enumerate() {
-        for (x, cell) in row.iter().enumerate() {
-            let mut shown = ratatui::buffer::Cell::default();
-            shown.set_char(cell.symbol).set_fg(cell.fg).set_bg(cell.bg);
-            for (quarter, color) in conclave::ui::picture::cell::look(&shown).iter().enumerate() {
-                let (x, y) = (x * 2 + quarter % 2, y * 2 + quarter / 2);
-                rgb[(y * width + x) * 3..][..3].copy_from_slice(color);
-            }
-        }
-    }
-    Picture::from_rgb(width as u32, height as u32, &rgb).unwrap()
-}
-
 #[test]
 fn the_counter_of_the_test_picture_can_be_read_in_the_cells() {
     for number in [0, 7, 4_321, 98_765] {
         let picture = pattern::picture(number, 320, 180);
         for size in [Size::new(160, 45), Size::new(80, 22), Size::new(40, 12)] {
             let cells = render(&picture, size, Depth::True, &Options::default());
-            assert_eq!(pattern::read_counter(&seen(&cells)), Some(number), "{size}");
+            let (width, height, rgb) = seen(&cells);
+            let shown = Picture::from_rgb(width, height, &rgb).unwrap();
+            assert_eq!(pattern::read_counter(&shown), Some(number), "{size}");
         }
     }
 }
