@@ -151,26 +151,30 @@ pub(super) fn removed(
 }
 
 /// Sends a message until it arrives: one that is sent before the receiver's channel is up is
-/// not kept by anybody.
+/// not kept by anybody. Returns how often it was sent.
 pub(super) async fn delivered(
     sender: &StreamApi,
     handle: StreamHandle,
     listener: &mut RemoteStreamListener,
     text: &[u8],
-) {
+) -> u32 {
     let sending = async {
         let mut tick = tokio::time::interval(Duration::from_millis(100));
+        let mut sent = 0;
         loop {
             tokio::select! {
-                _ = tick.tick() => sender.send_data(handle, text).await.unwrap(),
+                _ = tick.tick() => {
+                    sender.send_data(handle, text).await.unwrap();
+                    sent += 1;
+                }
                 event = listener.next_event() => match event.unwrap() {
-                    RemoteStreamEvent::Data { data, .. } if data == text => return,
+                    RemoteStreamEvent::Data { data, .. } if data == text => return sent,
                     _ => {}
                 },
             }
         }
     };
-    soon("a message", sending).await;
+    soon("a message", sending).await
 }
 
 fn changed(id: StreamId) -> impl FnMut(EventKind) -> Option<()> {
