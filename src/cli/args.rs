@@ -259,6 +259,16 @@ pub enum Rooms {
         #[arg(long, value_name = "ENTRY=VALUE")]
         set: Vec<String>,
     },
+    /// Give a member a picture, which stands for them while they show none
+    Avatar {
+        /// Name or id
+        room: String,
+        /// A PNG, JPEG, WebP or GIF file; it is made small. Without one the avatar is removed
+        file: Option<PathBuf>,
+        /// Whose it is [default: yours]
+        #[arg(long, value_name = "USER")]
+        user: Option<String>,
+    },
     /// Whether a room is being recorded
     Recording {
         /// Name or id

@@ -11,6 +11,7 @@ use crate::device::DeviceInfo;
 use crate::device::DeviceSpec;
 use crate::device::VideoDeviceInfo;
 use crate::device::video::Origin;
+use crate::media::video::Picture;
 use crate::model::ContextId;
 use crate::model::UserWithPubKey;
 use crate::profile::known_keys::Standing;
@@ -71,6 +72,11 @@ impl Surroundings for Here {
             spec: "terminal:\"$SHELL\"".to_owned(),
         });
         ShareMenu { options, missing }
+    }
+
+    fn avatar(&self, file: &[u8]) -> Option<Picture> {
+        let decoded = device::video::avatar::decode(file);
+        decoded.inspect_err(|error| tracing::info!(error, "an avatar can't be shown")).ok()
     }
 
     fn cue(&self, cue: Cue) {

@@ -41,6 +41,9 @@ pub enum ProfileError {
         "the name {0:?} can't be used: take 1 to 64 visible characters without control characters"
     )]
     BadName(String),
+    /// A picture of a member that the room's metadata can't hold.
+    #[error("the room's metadata can't hold this avatar: {0}")]
+    BadAvatar(&'static str),
     /// A name that no profile can have.
     #[error(
         "{0:?} can't be the name of a profile: take 1 to 64 letters, digits, '-', '_' or '.', not \"local\""

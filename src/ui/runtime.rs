@@ -8,7 +8,6 @@
 use std::future;
 use std::io;
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
@@ -36,7 +35,6 @@ use super::key::Key;
 use super::keymap;
 use super::mouse;
 use super::pane::terminal as terminal_pane;
-use super::picture::CellPicture;
 use super::signal;
 use super::signal::Signals;
 use super::signal::Wish;
@@ -70,7 +68,7 @@ const ECHO: Duration = Duration::from_millis(5);
 const GOODBYE: Duration = Duration::from_secs(3);
 
 /// Pictures as cells, and where they go.
-type Drawn = Vec<(TileId, Arc<CellPicture>)>;
+type Drawn = Vec<(TileId, TileContent)>;
 
 /// A task that makes them.
 type Drawing = JoinHandle<Drawn>;
@@ -270,9 +268,9 @@ impl<B: Backend> Runtime<B> {
     }
 
     /// Puts pictures into their tiles.
-    fn hang(&mut self, cells: Drawn) {
-        for (tile, cells) in cells {
-            self.dirty |= self.state.stage.set_content(tile, TileContent::Picture(cells));
+    fn hang(&mut self, drawn: Drawn) {
+        for (tile, content) in drawn {
+            self.dirty |= self.state.stage.set_content(tile, content);
         }
     }
 

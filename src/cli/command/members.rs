@@ -1,8 +1,10 @@
-//! `conclave rooms members|rename|policy`: everything that makes a new version of a room.
+//! `conclave rooms members|rename|avatar|policy`: everything that makes a new version of a room.
 //!
 //! The list of members is the bridge's word, and an update wraps the room's keys for whoever is
 //! on it. So nothing is changed while a member's key has not been verified: by an invite, on
 //! the screen, or with `--trust` and a fingerprint that was compared.
+
+use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::Value;
@@ -18,6 +20,7 @@ use crate::cli::output::clean;
 use crate::cli::room_meta;
 use crate::cli::session::Session;
 use crate::crypto::key::PublicKey;
+use crate::device;
 use crate::model::ContainerPolicy;
 use crate::model::StreamRoom;
 use crate::model::UserId;
@@ -69,6 +72,34 @@ pub async fn rename(
     .await?;
     output.result(&rooms::describe("room_renamed", &room, None), || {
         format!("{before} is now {}", room_meta::name(&room))
+    });
+    Ok(())
+}
+
+/// Gives a member an avatar, or takes it away.
+pub async fn avatar(
+    session: &Session,
+    room: &str,
+    user: Option<&str>,
+    file: Option<&Path>,
+    output: Output,
+) -> anyhow::Result<()> {
+    let room = session.expect_room(room).await?;
+    let user = user.map_or_else(|| session.own_user().user_id, UserId::from);
+    let shown = clean(user.as_str());
+    let known = everybody(&room).contains(&user);
+    anyhow::ensure!(known, "{shown} is not a member of this room");
+    let small = file.map(|file| device::video::avatar::load(file, meta::MAX_AVATAR)).transpose()?;
+    let listed = admission::all_users(&session.connection, &session.context).await?;
+    let room = update(session, room, |room| {
+        let mut change = unchanged(session, room, &listed)?;
+        change.private_meta = meta::with_avatar(&room.private_meta, &user, small.as_deref())?;
+        Ok(change)
+    })
+    .await?;
+    output.result(&rooms::describe("room_avatar", &room, None), || {
+        let does = if small.is_some() { "has an avatar" } else { "has no avatar" };
+        format!("{shown} {does} in {}", room_meta::name(&room))
     });
     Ok(())
 }

@@ -15,6 +15,7 @@ use crate::cli::session::Session;
 use crate::model::RecordingState;
 use crate::model::StreamRoom;
 use crate::model::UserId;
+use crate::profile::room_meta as meta;
 
 use super::members;
 
@@ -69,6 +70,9 @@ async fn carry_out(session: &Session, command: &Rooms, output: Output) -> anyhow
         Rooms::Rename { room, new_name } => {
             members::rename(session, room, new_name, output).await?;
         }
+        Rooms::Avatar { room, file, user } => {
+            members::avatar(session, room, user.as_deref(), file.as_deref(), output).await?;
+        }
         Rooms::Policy { room, set } => members::policy(session, room, set, output).await?,
         Rooms::Recording { room } => recording(session, room, output).await?,
     }
@@ -108,9 +112,10 @@ async fn people(session: &Session, room: &StreamRoom) -> Option<Vec<UserId>> {
 
 pub(super) fn describe(event: &str, room: &StreamRoom, people: Option<&[UserId]>) -> Value {
     let texts = |users: &[UserId]| users.iter().map(|user| user.0.clone()).collect::<Vec<_>>();
+    let avatars = meta::avatars(&room.private_meta).into_keys();
     json!({"event": event, "id": room.stream_room_id.as_str(), "name": room_meta::name(room),
         "users": texts(&room.users), "managers": texts(&room.managers), "version": room.version,
-        "closed": room.closed, "created": room.create_date.0, "verified": room.status_code == 0,
+        "avatars": avatars.map(|user| user.0).collect::<Vec<_>>(), "closed": room.closed, "created": room.create_date.0, "verified": room.status_code == 0,
         "in_call": people.map(texts)})
 }
 

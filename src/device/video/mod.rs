@@ -4,6 +4,7 @@
 //! picture if there is one that it has not had yet. A source may block, so it is driven on a
 //! thread of its own.
 
+pub mod avatar;
 mod clip;
 pub(super) mod desktop;
 mod digits;

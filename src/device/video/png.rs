@@ -6,6 +6,7 @@ use image::ExtendedColorType;
 use image::ImageEncoder;
 use image::codecs::png::PngEncoder;
 
+use crate::media::video::MAX_SIDE;
 use crate::media::video::Picture;
 
 /// Encodes a picture as PNG, without loss.
@@ -28,5 +29,5 @@ pub fn encode(picture: &Picture) -> Result<Vec<u8>, String> {
 ///
 /// Why it can't be used.
 pub fn decode(bytes: &[u8]) -> Result<Picture, String> {
-    super::still::decode(bytes)
+    super::still::decode(bytes, MAX_SIDE)
 }

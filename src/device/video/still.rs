@@ -37,15 +37,20 @@ pub(super) struct Still {
 
 impl Still {
     pub(super) fn open(path: &Path, format: VideoFormat) -> Result<Self, DeviceError> {
-        let bytes = read(path)?;
-        let unusable =
-            |reason: String| VideoError::Content { path: path.to_owned(), reason, wanted: WANTED };
-        let picture = decode(&bytes).map_err(unusable)?;
-        let picture = picture
-            .fitted(format.max_width, format.max_height)
-            .map_err(|error| unusable(error.to_string()))?;
+        let picture = load(path, format.max_width, format.max_height)?;
         Ok(Self { picture: Arc::new(picture), pace: Pace::new(1, 1) })
     }
+}
+
+/// The picture of a file, no larger than this.
+pub(super) fn load(path: &Path, max_width: u32, max_height: u32) -> Result<Picture, DeviceError> {
+    let bytes = read(path)?;
+    let picture = decode(&bytes, MAX_SIDE);
+    let fitted = picture.and_then(|picture| {
+        picture.fitted(max_width, max_height).map_err(|error| error.to_string())
+    });
+    let unusable = |reason| VideoError::Content { path: path.to_owned(), reason, wanted: WANTED };
+    Ok(fitted.map_err(unusable)?)
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, DeviceError> {
@@ -61,21 +66,22 @@ fn read(path: &Path) -> Result<Vec<u8>, DeviceError> {
     Ok(bytes)
 }
 
-/// Decodes a picture of any kind that we know. Its size is looked at before that.
-pub(in crate::device) fn decode(bytes: &[u8]) -> Result<Picture, String> {
+/// Decodes a picture of any kind that we know, of at most so many pixels on a side. Its size is
+/// looked at before that.
+pub(in crate::device) fn decode(bytes: &[u8], max_side: u32) -> Result<Picture, String> {
     let reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format();
     let mut reader = reader.map_err(|error| error.to_string())?;
     if reader.format().is_none() {
         return Err("it is of no kind that is known".to_owned());
     }
     let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_image_width = Some(max_side);
+    limits.max_image_height = Some(max_side);
     limits.max_alloc = Some(MAX_DECODED);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|error| error.to_string())?;
     let (width, height) = decoder.dimensions();
-    if width > MAX_SIDE || height > MAX_SIDE {
+    if width > max_side || height > max_side {
         return Err(format!("it has {width}x{height} pixels"));
     }
     let orientation = decoder.orientation();
@@ -192,7 +198,7 @@ mod tests {
             (Vec::new(), "no kind that is known"),
             (encoded(ImageFormat::Png)[..60].to_vec(), "cut off"),
         ] {
-            let refused = decode(&bytes).unwrap_err();
+            let refused = decode(&bytes, MAX_SIDE).unwrap_err();
             println!("{what}: {refused}");
             if what.contains("known") {
                 assert!(refused.contains(what), "{refused}");

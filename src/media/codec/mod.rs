@@ -6,6 +6,7 @@ pub mod vp8;
 #[expect(unsafe_code, reason = "libvpx has a C interface; this is the one file that speaks it")]
 pub mod vp8_libvpx;
 pub mod vp8_rust;
+pub mod webp;
 
 /// What encodes and decodes behind [`vp8`].
 #[cfg(feature = "libvpx")]

@@ -79,13 +79,7 @@ impl Encoder {
         ticks: u64,
         force_key: bool,
     ) -> Result<Option<Vp8Frame>, MediaError> {
-        let frame = I420Frame::packed(
-            picture.width(),
-            picture.height(),
-            picture.y(),
-            picture.u(),
-            picture.v(),
-        );
+        let frame = packed(picture);
         self.drain(ticks);
         let last = self.last.take().filter(|_| !force_key);
         if last.is_some() && self.bucket > self.rate * FULL_SECONDS {
@@ -109,7 +103,7 @@ impl Encoder {
                 &InterCodingOptions { intra_pick: true, ..InterCodingOptions::default() },
             ),
         }
-        .map_err(|_| MediaError::Vp8 { action: "encode a picture", reason: "the codec refused" })?;
+        .map_err(refused)?;
         self.last = Some(planes);
         let key = last.is_none();
         self.learn(data.len(), key);
@@ -134,11 +128,9 @@ impl Encoder {
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "both are bounded"
+            reason = "it is bounded"
         )]
-        let (y_ac_qi, loop_filter_level) =
-            (self.quantizer as u8, (self.quantizer * FILTER_PER_STEP) as u8);
-        KeyframeParams { y_ac_qi, loop_filter_level, ..KeyframeParams::default() }
+        params(self.quantizer as u8)
     }
 
     /// Chooses the next quantiser from what this picture took.
@@ -153,6 +145,36 @@ impl Encoder {
         let step = (octaves * STEPS_PER_OCTAVE / 2.0).clamp(-MAX_STEP, MAX_STEP);
         self.quantizer = bounded(self.quantizer + step);
     }
+}
+
+/// One picture by itself, with a quantiser from 0, the finest, to 127.
+///
+/// # Errors
+///
+/// [`MediaError::Vp8`] if the codec refuses.
+pub fn key_frame(picture: &Picture, quantizer: u8) -> Result<Vec<u8>, MediaError> {
+    let options = KeyframeCodingOptions::default();
+    encode_keyframe_with_reconstruction_and_coding_options(
+        &packed(picture),
+        &params(quantizer),
+        &options,
+    )
+    .map(|(data, _)| data)
+    .map_err(refused)
+}
+
+fn packed(picture: &Picture) -> I420Frame<'_> {
+    I420Frame::packed(picture.width(), picture.height(), picture.y(), picture.u(), picture.v())
+}
+
+fn params(quantizer: u8) -> KeyframeParams {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is less")]
+    let loop_filter_level = (f64::from(quantizer) * FILTER_PER_STEP) as u8;
+    KeyframeParams { y_ac_qi: quantizer, loop_filter_level, ..KeyframeParams::default() }
+}
+
+fn refused<E>(_: E) -> MediaError {
+    MediaError::Vp8 { action: "encode a picture", reason: "the codec refused" }
 }
 
 fn bounded(quantizer: f64) -> f64 {

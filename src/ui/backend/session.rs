@@ -1,8 +1,10 @@
 //! The real backend: a connection to a bridge, its rooms, and at most one call.
 
+use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use tokio::sync::Mutex;
 use tokio::sync::mpsc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -22,6 +24,7 @@ use crate::api::context_query;
 use crate::api::stream_queries;
 use crate::api::terminal::SharedCommand;
 use crate::api::terminal::TerminalOrder;
+use crate::media::video::Picture;
 use crate::model;
 use crate::model::ContextId;
 use crate::model::EventKind;
@@ -80,6 +83,9 @@ pub trait Surroundings: Send + Sync {
     fn shares(&self) -> ShareMenu {
         ShareMenu::default()
     }
+
+    /// The picture that an avatar's file holds, if it can be used. May block.
+    fn avatar(&self, file: &[u8]) -> Option<Picture>;
 
     /// Lets the user hear that something happened. Returns at once.
     fn cue(&self, cue: Cue);
@@ -151,6 +157,9 @@ struct Shared {
     user: UserId,
     surroundings: Arc<dyn Surroundings>,
     events: mpsc::Sender<Event>,
+    gallery: Gallery,
+    /// Held while avatars are brought: whoever begins last is the last to hang them.
+    hanging: Arc<Mutex<()>>,
 }
 
 /// A session with a bridge.
@@ -160,7 +169,6 @@ pub struct SessionBackend {
     camera: Option<VideoSpec>,
     screen: Option<VideoSpec>,
     devices: DeviceChoice,
-    gallery: Gallery,
     windows: watch::Sender<Vec<Window>>,
     muted: bool,
     decisions: mpsc::Sender<AdmissionDecision>,
@@ -189,12 +197,13 @@ impl SessionBackend {
                 user: config.user,
                 surroundings: config.surroundings,
                 events,
+                gallery: Gallery::default(),
+                hanging: Arc::default(),
             },
             microphone: config.microphone,
             camera: config.camera,
             screen: config.screen,
             devices,
-            gallery: Gallery::default(),
             windows: watch::Sender::new(Vec::new()),
             muted: config.muted,
             decisions: config.decisions,
@@ -247,9 +256,21 @@ impl SessionBackend {
         let streams = self.shared.streams.clone();
         let (choice, events) = (self.devices.clone(), self.shared.events.clone());
         let (previous, terminal) = (self.call.take(), self.share.take());
-        let sight = Sight { gallery: self.gallery.clone(), windows: self.windows.subscribe() };
+        let gallery = self.shared.gallery.clone();
+        gallery.set_avatars(BTreeMap::new());
+        self.hang_avatars(config.room.clone());
+        let sight = Sight { gallery, windows: self.windows.subscribe() };
         let choice = (choice, terminal);
         self.call = Some(CallHandle::join(streams, config, choice, events, sight, previous));
+    }
+
+    /// Begins to bring the avatars of a room's members.
+    fn hang_avatars(&mut self, room: StreamRoomId) {
+        let shared = self.shared.clone();
+        self.spawn(async move {
+            shared.hang_avatars(&room).await;
+            Ok(())
+        });
     }
 
     fn order(&mut self, order: Order) {
@@ -294,10 +315,20 @@ impl SessionBackend {
                 let changed = Event::RoomChanged(convert::room_info(room));
                 // Whoever was let in brought a key that has been judged meanwhile.
                 self.refresh();
+                if let Some(id) = self.room_of_call().filter(|id| **id == room.stream_room_id) {
+                    self.hang_avatars(id.clone());
+                }
                 return changed;
             }
-            // What happened during the gap, or came with the user, is only in the lists.
-            EventKind::Connected | EventKind::ContextUserAdded { .. } => self.refresh(),
+            EventKind::Connected => {
+                // What happened during the gap is only in the lists.
+                self.refresh();
+                if let Some(id) = self.room_of_call() {
+                    self.hang_avatars(id.clone());
+                }
+            }
+            // The key that came with the user is only in the list.
+            EventKind::ContextUserAdded { .. } => self.refresh(),
             EventKind::StreamRoomJoined { room, user } => self.cue_for(room, user, Cue::Joined),
             EventKind::StreamRoomLeft { room, user } => self.cue_for(room, user, Cue::Left),
             _ => {}
@@ -305,9 +336,13 @@ impl SessionBackend {
         Event::Bridge(Box::new(event))
     }
 
+    fn room_of_call(&self) -> Option<&StreamRoomId> {
+        self.call.as_ref().map(CallHandle::room)
+    }
+
     /// Sounds for others who come and go in the call that is on.
     fn cue_for(&self, room: &StreamRoomId, user: &UserId, cue: Cue) {
-        let in_call = self.call.as_ref().is_some_and(|call| call.room() == room);
+        let in_call = self.room_of_call() == Some(room);
         if in_call && *user != self.shared.user {
             self.shared.surroundings.cue(cue);
         }
@@ -386,7 +421,7 @@ impl Backend for SessionBackend {
     }
 
     fn attach(&mut self, gallery: Gallery) {
-        self.gallery = gallery;
+        self.shared.gallery = gallery;
     }
 
     fn look_at(&mut self, windows: &[Window]) {
@@ -407,6 +442,25 @@ impl Shared {
     async fn tell(&self, event: Event) {
         // If the interface is gone, nobody wants to know.
         let _ = self.events.send(event).await;
+    }
+
+    /// Brings the avatars of a room's members to the gallery. A room that does not verify shows
+    /// nobody: its metadata may be from anyone.
+    async fn hang_avatars(&self, room: &StreamRoomId) {
+        let _last = self.hanging.lock().await;
+        let room = match self.streams.get_stream_room(room).await {
+            Ok(room) if room.status_code == 0 => room,
+            Ok(_) => return,
+            Err(error) => return tracing::info!(%error, "the room's avatars are not known"),
+        };
+        let surroundings = Arc::clone(&self.surroundings);
+        let decoding = tokio::task::spawn_blocking(move || {
+            let files = room_meta::avatars(&room.private_meta).into_iter();
+            let decoded = files
+                .filter_map(|(user, file)| Some((user, Arc::new(surroundings.avatar(&file)?))));
+            decoded.collect()
+        });
+        self.gallery.set_avatars(decoding.await.unwrap_or_default());
     }
 
     /// Subscribes to what the panes show.

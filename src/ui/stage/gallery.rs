@@ -3,7 +3,8 @@
 //! Whoever receives pictures puts the newest one of each tile in, the event loop says which
 //! tiles are in sight and how large, and a task beside the loop makes cells of what is new. A
 //! picture that was not looked at before the next one came is dropped: there is one place
-//! per tile, so that neither a slow terminal nor a fast sender costs memory.
+//! per tile, so that neither a slow terminal nor a fast sender costs memory. Whoever shows
+//! nothing is shown by their avatar, if there is one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,8 +20,10 @@ use tokio::time;
 
 use super::scene::Scene;
 use super::tile::Part;
+use super::tile::TileContent;
 use super::tile::TileId;
 use crate::media::video::Picture;
+use crate::model::UserId;
 use crate::ui::picture;
 use crate::ui::picture::CellPicture;
 use crate::ui::picture::Options;
@@ -46,8 +49,10 @@ pub struct Window {
     pub depth: Depth,
     /// Everything else about the look.
     pub options: Options,
-    /// Left and right change places, as in a mirror.
+    /// Left and right of what is shown change places, as in a mirror.
     pub mirrored: bool,
+    /// Somebody shows something; else only an avatar may stand here.
+    pub live: bool,
 }
 
 impl Window {
@@ -71,6 +76,7 @@ impl Window {
                 depth,
                 options: Options { glyphs, view, ..look },
                 mirrored: tile.person.own && !shared,
+                live: tile.share.is_some(),
             }
         };
         pictures.map(window).take(PLACES).collect()
@@ -92,9 +98,30 @@ impl Window {
     }
 
     fn draw(&self, picture: &Picture) -> CellPicture {
-        let mirrored = self.mirrored.then(|| mirrored(picture));
-        let picture = mirrored.as_ref().unwrap_or(picture);
         picture::render(picture, self.cells, self.depth, &self.options)
+    }
+
+    fn draw_live(&self, picture: &Picture) -> CellPicture {
+        if self.mirrored { self.draw(&mirrored(picture)) } else { self.draw(picture) }
+    }
+}
+
+/// What is to be drawn.
+#[derive(Clone, Debug)]
+enum Subject {
+    Live(Arc<Picture>),
+    Avatar(Arc<Picture>),
+    /// What was drawn before is not true any more, and nothing takes its place.
+    Nobody,
+}
+
+impl Subject {
+    fn draw(&self, window: &Window) -> TileContent {
+        match self {
+            Self::Live(picture) => TileContent::Picture(Arc::new(window.draw_live(picture))),
+            Self::Avatar(picture) => TileContent::Avatar(Arc::new(window.draw(picture))),
+            Self::Nobody => TileContent::Initials,
+        }
     }
 }
 
@@ -102,9 +129,12 @@ impl Window {
 #[derive(Debug, Default)]
 struct Place {
     newest: Option<Arc<Picture>>,
+    avatar: Option<Arc<Picture>>,
     window: Option<Window>,
     /// Something changed since it was drawn.
     changed: bool,
+    /// An avatar was drawn.
+    is_avatar: bool,
     /// When a picture was drawn last in a window like this one.
     drawn_at: Option<Instant>,
 }
@@ -117,9 +147,18 @@ enum Due {
 }
 
 impl Place {
+    /// `None` if there is nothing to draw, and nothing that would have to go.
+    fn subject(&self) -> Option<Subject> {
+        let window = self.window.as_ref()?;
+        let newest = self.newest.clone().filter(|_| window.live).map(Subject::Live);
+        newest
+            .or_else(|| self.avatar.clone().map(Subject::Avatar))
+            .or_else(|| self.is_avatar.then_some(Subject::Nobody))
+    }
+
     /// `None` while there is nothing to draw.
     fn due(&self, now: Instant) -> Option<Due> {
-        let window = self.window.as_ref().filter(|_| self.changed && self.newest.is_some())?;
+        let window = self.window.as_ref().filter(|_| self.changed && self.subject().is_some())?;
         let at = self.drawn_at.map(|at| at + window.pause());
         Some(at.filter(|at| *at > now).map_or(Due::Now, Due::At))
     }
@@ -159,11 +198,32 @@ impl Gallery {
         }
     }
 
+    /// Takes the avatars of everybody who has one; nobody else has one any more.
+    pub fn set_avatars(&self, avatars: BTreeMap<UserId, Arc<Picture>>) {
+        let mut places = self.places();
+        for place in places.values_mut().filter(|place| place.avatar.is_some()) {
+            place.avatar = None;
+            place.changed = true;
+        }
+        for (user, avatar) in avatars {
+            let tile = TileId::person(user);
+            if places.contains_key(&tile) || places.len() < PLACES {
+                let place = places.entry(tile).or_default();
+                place.avatar = Some(avatar);
+                place.changed = true;
+            }
+        }
+        drop(places);
+        self.0.changed.notify_one();
+    }
+
     /// Says which tiles are in sight from now on. What is out of sight is not drawn.
     pub fn set_windows(&self, windows: &[Window]) {
         let mut places = self.places();
         places.retain(|tile, place| {
-            place.newest.is_some() || windows.iter().any(|window| window.tile == *tile)
+            place.newest.is_some()
+                || place.avatar.is_some()
+                || windows.iter().any(|window| window.tile == *tile)
         });
         for (tile, place) in &mut *places {
             if !windows.iter().any(|window| window.tile == *tile) {
@@ -205,19 +265,19 @@ impl Gallery {
     /// Makes cells of everything that is new and in sight, small tiles less often than large
     /// ones. Takes milliseconds: not for a task that handles keys.
     #[must_use]
-    pub fn draw(&self, now: Instant) -> Vec<(TileId, Arc<CellPicture>)> {
+    pub fn draw(&self, now: Instant) -> Vec<(TileId, TileContent)> {
         let mut due = Vec::new();
         for (tile, place) in &mut *self.places() {
             if place.due(now) == Some(Due::Now) {
+                let (subject, window) = (place.subject(), place.window.clone());
                 place.changed = false;
                 place.drawn_at = Some(now);
-                let (picture, window) = (place.newest.clone(), place.window.clone());
-                due.extend(picture.zip(window).map(|what| (tile.clone(), what)));
+                place.is_avatar = matches!(subject, Some(Subject::Avatar(_)));
+                due.extend(subject.zip(window).map(|what| (tile.clone(), what)));
             }
         }
-        let draw = |(tile, (picture, window)): (TileId, (Arc<Picture>, Window))| {
-            (tile, Arc::new(window.draw(&picture)))
-        };
+        let draw =
+            |(tile, (subject, window)): (TileId, (Subject, Window))| (tile, subject.draw(&window));
         due.into_iter().map(draw).collect()
     }
 
@@ -244,7 +304,7 @@ mod tests {
 
     fn window(tile: &TileId, width: u16, mirrored: bool) -> Window {
         let (cells, options) = (Size::new(width, 4), Options::default());
-        Window { tile: tile.clone(), cells, depth: Depth::True, options, mirrored }
+        Window { tile: tile.clone(), cells, depth: Depth::True, options, mirrored, live: true }
     }
 
     fn grey(luma: u8) -> Arc<Picture> {
@@ -263,8 +323,8 @@ mod tests {
         gallery.show(&tile, grey(90));
         gallery.show(&tile, grey(200));
         let drawn = gallery.draw(now);
-        let expected = window(&tile, 16, false).draw(&grey(200));
-        assert_eq!(drawn, [(tile.clone(), Arc::new(expected))]);
+        let expected = TileContent::Picture(Arc::new(window(&tile, 16, false).draw(&grey(200))));
+        assert_eq!(drawn, [(tile.clone(), expected)]);
         assert!(gallery.draw(now).is_empty(), "it is drawn already");
         gallery.set_windows(&[window(&tile, 8, false)]);
         assert_eq!(gallery.draw(now).len(), 1, "another size is another picture");
@@ -276,6 +336,32 @@ mod tests {
         gallery.end(&tile);
         gallery.set_windows(&[window(&tile, 9, false)]);
         assert!(gallery.draw(now).is_empty(), "nothing is shown any more");
+    }
+
+    #[test]
+    fn avatars_stand_for_whoever_shows_nothing() {
+        let (gallery, now) = (Gallery::default(), Instant::now());
+        let tile = TileId::person("ben".into());
+        let seen = |live: bool| Window { live, ..window(&tile, 60, true) };
+        let avatar = |luma| {
+            let cells = Arc::new(window(&tile, 60, false).draw(&grey(luma)));
+            vec![(tile.clone(), TileContent::Avatar(cells))]
+        };
+        gallery.set_windows(&[seen(false)]);
+        assert!(gallery.draw(now).is_empty(), "initials are what stands there without us");
+        gallery.set_avatars(BTreeMap::from([("ben".into(), grey(50))]));
+        assert_eq!(gallery.draw(now), avatar(50));
+        gallery.set_windows(&[seen(true)]);
+        assert_eq!(gallery.draw(now), avatar(50), "the first picture is not there yet");
+        gallery.show(&tile, grey(200));
+        assert!(matches!(gallery.draw(now)[..], [(_, TileContent::Picture(_))]));
+        gallery.set_windows(&[seen(false)]);
+        assert_eq!(gallery.draw(now), avatar(50), "the last picture of a camera does not stay");
+        gallery.set_avatars(BTreeMap::from([("ben".into(), grey(90)), ("chi".into(), grey(9))]));
+        assert_eq!(gallery.draw(now), avatar(90));
+        gallery.set_avatars(BTreeMap::new());
+        assert_eq!(gallery.draw(now), [(tile.clone(), TileContent::Initials)]);
+        assert!(gallery.draw(now).is_empty());
     }
 
     #[test]

@@ -107,13 +107,23 @@ impl<'a> Scene<'a> {
         self.arrangement.places.iter().find(is_meant)
     }
 
-    /// Tiles that show something, and the cells that it may fill.
+    /// Tiles that a picture or an avatar may fill, and the cells for it.
     pub fn windows(&self) -> impl Iterator<Item = (&Tile<'a>, Rect)> {
         let windows = self.arrangement.places.iter().filter_map(|place| {
             let tile = self.tiles.get(place.index)?;
-            Some((tile, inside(place)))
+            Some((tile, tile.window(place)))
         });
-        windows.filter(|(tile, area)| tile.share.is_some() && !area.is_empty())
+        windows.filter(|(_, area)| !area.is_empty())
+    }
+}
+
+impl Tile<'_> {
+    /// The cells that a picture or an avatar may fill. Whoever shows nothing has a meter below.
+    #[must_use]
+    pub fn window(&self, place: &Place) -> Rect {
+        let area = inside(place);
+        let meter = u16::from(self.share.is_none());
+        Rect { height: area.height.saturating_sub(meter), ..area }
     }
 }
 

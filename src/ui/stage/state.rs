@@ -88,18 +88,22 @@ impl StageState {
         self.shares = shares;
         let shares = &self.shares;
         let shown = |tile: &TileId| shares.iter().any(|share| share.tile == *tile);
-        self.contents.retain(|tile, _| shown(tile));
+        self.contents
+            .retain(|tile, content| shown(tile) || matches!(content, TileContent::Avatar(_)));
         self.views.retain(|tile, _| shown(tile));
         self.pinned.take_if(|tile| tile.part.is_shared() && !shown(tile));
     }
 
-    /// Takes what fills a tile from now on; false if nothing is shown there any more.
+    /// Takes what fills a tile from now on; false if it is not to be seen there any more.
     pub fn set_content(&mut self, tile: TileId, content: TileContent) -> bool {
-        let shown = self.share(&tile).is_some();
-        if shown {
+        let fits = match content {
+            TileContent::Picture(_) => self.share(&tile).is_some(),
+            TileContent::Avatar(_) | TileContent::Initials => tile.part == Part::Person,
+        };
+        if fits {
             self.contents.insert(tile, content);
         }
-        shown
+        fits
     }
 
     /// Looks at another part of a tile's picture.
@@ -115,7 +119,9 @@ impl StageState {
     pub fn follow(&mut self, people: &PeopleState, now: Instant) -> bool {
         let here: Vec<&PersonRow> = people.in_call().collect();
         self.active.retain(|user| here.iter().any(|person| person.user == *user));
-        self.pinned.take_if(|tile| !here.iter().any(|person| person.user == tile.user));
+        let is_here = |user: &UserId| here.iter().any(|person| person.user == *user);
+        self.pinned.take_if(|tile| !is_here(&tile.user));
+        self.contents.retain(|tile, _| is_here(&tile.user));
         let mut speaking: Vec<&PersonRow> =
             here.into_iter().filter(|person| person.speaking && !person.own).collect();
         speaking.sort_by_key(|person| std::cmp::Reverse(person.meter.level_db()));

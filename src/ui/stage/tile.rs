@@ -70,6 +70,8 @@ pub enum TileContent {
     /// Nothing has come yet, or never will: initials stand for the person.
     #[default]
     Initials,
+    /// The same for whoever has a picture of themselves in the room.
+    Avatar(Arc<CellPicture>),
     /// The newest picture of a camera or a screen, made for the size of the tile.
     Picture(Arc<CellPicture>),
 }

@@ -1,5 +1,6 @@
 //! The program as its users run it: real processes, real sockets, real terminals.
 
+mod avatar;
 mod bad_input;
 mod bridge;
 mod devices;

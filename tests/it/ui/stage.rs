@@ -404,8 +404,8 @@ fn ramp(width: u32, height: u32) -> Arc<Picture> {
 
 /// Draws what the gallery has into the tiles, as the runtime does.
 fn hang(mut ui: Harness, gallery: &Gallery) -> Harness {
-    for (tile, cells) in gallery.draw(Instant::now()) {
-        ui = ui.event(Event::TileChanged { tile, content: TileContent::Picture(cells) });
+    for (tile, content) in gallery.draw(Instant::now()) {
+        ui = ui.event(Event::TileChanged { tile, content });
     }
     ui
 }
@@ -421,7 +421,7 @@ fn pictures_fill_the_tiles_that_are_in_sight() {
         );
         let gallery = Gallery::default();
         let windows = Window::all(&ui.state);
-        assert_eq!(windows.len(), 3);
+        assert_eq!(windows.iter().filter(|window| window.live).count(), 3);
         gallery.set_windows(&windows);
         for share in ui.state.stage.shares() {
             gallery.show(&share.tile, ramp(160, 90));
@@ -429,6 +429,9 @@ fn pictures_fill_the_tiles_that_are_in_sight() {
         let ui = hang(ui, &gallery);
         let (buf, _) = ui.draw();
         for (tile, area) in Scene::of(&ui.state).windows() {
+            if tile.share.is_none() {
+                continue;
+            }
             let middle = (area.x + area.width / 2, area.y + area.height / 2);
             assert!(buf[middle].modifier.contains(MARK), "{tile:?}");
         }
@@ -437,10 +440,37 @@ fn pictures_fill_the_tiles_that_are_in_sight() {
 }
 
 #[test]
+fn avatars_stand_for_those_who_show_nothing() {
+    let ui = showing(Harness::new(120, 40), 5);
+    let gallery = Gallery::default();
+    gallery.set_windows(&Window::all(&ui.state));
+    let faces = ["ana", "ben", "dee"].map(|name| (name.into(), ramp(32, 32)));
+    gallery.set_avatars(faces.into());
+    let ui = hang(with_layout(ui, LayoutChoice::Grid), &gallery);
+    gallery.set_windows(&Window::all(&ui.state));
+    let ui = hang(ui, &gallery);
+    assert_snapshot!("avatars", ui.screen());
+    // Whoever begins to show something has no avatar behind it once that ends.
+    let avatar = |ui: &Harness, name: &str| {
+        matches!(ui.state.stage.content(&TileId::person(name.into())), TileContent::Avatar(_))
+    };
+    assert!(avatar(&ui, "ana") && avatar(&ui, "ben") && avatar(&ui, "dee") && !avatar(&ui, "eva"));
+    gallery.show(&TileId::person("ben".into()), ramp(160, 90));
+    let ui = hang(ui, &gallery).event(Event::SharesChanged(Vec::new()));
+    assert!(avatar(&ui, "ana") && !avatar(&ui, "ben"));
+    gallery.set_windows(&Window::all(&ui.state));
+    let ui = hang(ui, &gallery);
+    assert!(avatar(&ui, "ben"), "it is back");
+    let ui = call(ui, 1);
+    assert!(avatar(&ui, "ana") && !avatar(&ui, "dee"), "whoever leaves leaves nothing");
+}
+
+#[test]
 fn only_what_is_in_sight_is_asked_for() {
     let ui = showing(Harness::new(160, 40), 5);
     let tiles = |ui: &Harness| -> Vec<TileId> {
-        Window::all(&ui.state).into_iter().map(|window| window.tile).collect()
+        let windows = Window::all(&ui.state).into_iter().filter(|window| window.live);
+        windows.map(|window| window.tile).collect()
     };
     assert_eq!(tiles(&ui).len(), 3);
     let speaker = with_layout(showing(Harness::new(120, 40), 5), LayoutChoice::Speaker);

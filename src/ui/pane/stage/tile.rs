@@ -78,8 +78,33 @@ impl TileView<'_> {
         }
         match self.content {
             TileContent::Initials => self.initials(inside, buf),
-            TileContent::Picture(picture) => PictureView { picture }.render(inside, buf),
+            TileContent::Avatar(picture) | TileContent::Picture(picture) => {
+                let window = self.tile.window(place);
+                PictureView { picture }.render(window, buf);
+                let below =
+                    Rect { y: window.bottom(), height: inside.height - window.height, ..inside };
+                if !self.is_silent() {
+                    self.meter(below, buf);
+                }
+            }
         }
+    }
+
+    /// There is nothing to be heard from whoever it is, or it belongs to another tile.
+    fn is_silent(&self) -> bool {
+        let person = self.person();
+        !self.is_person() || person.muted || !person.publishing
+    }
+
+    /// The voice, in the last row of an area.
+    fn meter(&self, area: Rect, buf: &mut Buffer) {
+        if area.is_empty() {
+            return;
+        }
+        let width = area.width.saturating_sub(2).min(24);
+        let x = area.x + (area.width - width) / 2;
+        let place = Rect { x, y: area.bottom() - 1, width, height: 1 };
+        Meter { state: &self.person().meter, off: false, theme: self.theme }.render(place, buf);
     }
 
     fn person(&self) -> &PersonRow {
@@ -177,8 +202,7 @@ impl TileView<'_> {
     fn initials(&self, area: Rect, buf: &mut Buffer) {
         let person = self.person();
         let role = if self.speaks() { Role::Speaking } else { tint(person.user.as_str()) };
-        let silent = !self.is_person() || person.muted || !person.publishing;
-        let mut meter = u16::from(!silent && area.height > 1);
+        let mut meter = u16::from(!self.is_silent() && area.height > 1);
         let (mut letters, (mut width, mut height)) = self.letters(area, meter);
         if width == 0 && meter > 0 {
             // Who it is matters more; that they speak is to be seen by the box.
@@ -195,10 +219,7 @@ impl TileView<'_> {
             Banner { text: &letters, role, theme: self.theme }.render(place, buf);
         }
         if meter > 0 {
-            let width = area.width.saturating_sub(2).min(24);
-            let x = area.x + (area.width - width) / 2;
-            let place = Rect { x, y: area.bottom() - 1, width, height: 1 };
-            Meter { state: &person.meter, off: false, theme: self.theme }.render(place, buf);
+            self.meter(area, buf);
         }
     }
 
