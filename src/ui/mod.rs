@@ -22,6 +22,7 @@ pub mod picture;
 pub mod player;
 pub mod runtime;
 pub mod signal;
+mod ssh;
 pub mod stage;
 pub mod state;
 pub mod terminal;

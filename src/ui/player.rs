@@ -30,6 +30,7 @@ use super::runtime::Look;
 use super::runtime::Writing;
 use super::signal::Signals;
 use super::signal::Wish;
+use super::ssh::Connection;
 use super::terminal;
 use super::terminal::Terminal;
 use super::text::SafeText;
@@ -164,6 +165,7 @@ pub async fn play(look: Look, title: &str, film: &mut impl Film) -> Result<(), U
     let mut view = View {
         size: terminal.size()?,
         canvas: Canvas::with_budget(look.video_budget),
+        connection: Connection::of_ssh(),
         writing: None,
         theme: themes.theme().clone(),
         depth: look.depth,
@@ -183,6 +185,7 @@ pub async fn play(look: Look, title: &str, film: &mut impl Film) -> Result<(), U
 struct View {
     size: Size,
     canvas: Canvas,
+    connection: Option<Connection>,
     writing: Option<Writing>,
     theme: Theme,
     depth: Depth,
@@ -230,6 +233,9 @@ impl View {
                     self.meter.set(state.level.unwrap_or_default(), now);
                     self.meter.advance(now);
                     if self.writing.is_none() {
+                        if let Some(connection) = &self.connection {
+                            self.canvas.observe(connection.read(), now);
+                        }
                         self.writing = runtime::write(self.paint(&state, now));
                     }
                 }

@@ -38,6 +38,7 @@ use super::pane::terminal as terminal_pane;
 use super::signal;
 use super::signal::Signals;
 use super::signal::Wish;
+use super::ssh::Connection;
 use super::stage::Gallery;
 use super::stage::TileContent;
 use super::stage::TileId;
@@ -63,6 +64,9 @@ const FRAME: Duration = Duration::from_millis(33);
 
 /// The same after a key: its echo does not wait for the turn of the next frame.
 const ECHO: Duration = Duration::from_millis(5);
+
+/// Longest time between two frames, however late they arrive.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How long goodbyes may take at the end. The bridge notices a lost client by itself.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -159,6 +163,7 @@ struct Runtime<B> {
     backend: B,
     state: State,
     canvas: Canvas,
+    connection: Option<Connection>,
     writing: Option<Writing>,
     gallery: Gallery,
     windows: Vec<Window>,
@@ -190,6 +195,7 @@ impl<B: Backend> Runtime<B> {
             backend,
             state,
             canvas: Canvas::with_budget(look.video_budget),
+            connection: Connection::of_ssh(),
             writing: None,
             gallery: Gallery::default(),
             windows: Vec::new(),
@@ -208,7 +214,9 @@ impl<B: Backend> Runtime<B> {
             let may_draw = self.dirty && self.writing.is_none();
             // A terminal that is behind gets no new pictures, only the newest once it is not.
             let may_look = self.drawing.is_none() && self.writing.is_none();
-            let pause = if self.pressed { ECHO } else { FRAME };
+            // On a line that is behind, text is drawn less often, too.
+            let pause = self.canvas.delay().clamp(FRAME, LONGEST_PAUSE);
+            let pause = if self.pressed { ECHO } else { pause };
             let frame_at = time::Instant::from_std(self.drawn_at + pause);
             let deadline = self.state.deadline();
             let rest_at = self.canvas.wake_at().filter(|_| !self.dirty);
@@ -247,6 +255,9 @@ impl<B: Backend> Runtime<B> {
         }
         let state = &self.state;
         let now = Instant::now();
+        if let Some(connection) = &self.connection {
+            self.canvas.observe(connection.read(), now);
+        }
         let bytes = self.canvas.paint(state.size, now, |buf| draw(state, buf));
         self.tell_windows();
         self.dirty = false;

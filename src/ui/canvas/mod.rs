@@ -4,6 +4,7 @@
 //! synchronized update, so that no half-drawn screen is ever seen. Text is always written
 //! whole and at once. Pictures follow it as far as the [`VideoBudget`] goes.
 
+pub mod backlog;
 pub mod budget;
 pub mod difference;
 pub mod ink;
@@ -11,5 +12,6 @@ pub mod pace;
 pub mod paint;
 pub mod pen;
 
+pub use backlog::Reading;
 pub use budget::VideoBudget;
 pub use paint::Canvas;

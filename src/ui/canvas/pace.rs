@@ -4,11 +4,17 @@
 //! pieces, so that a key's echo never waits behind a large one. Without one, the terminal
 //! is believed to be quick until a write has to wait. From then on the pace stays below
 //! what the terminal took, and is raised again, carefully, while nothing waits.
+//!
+//! Where it can be seen how much has not arrived yet, as over SSH, no write ever has to wait,
+//! and that is looked at instead: not more is under way than has proved to arrive, and what the
+//! line takes is measured once the oldest byte waits for long.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 use std::time::Instant;
 
+use super::backlog::Backlog;
+use super::backlog::Reading;
 use super::budget::VideoBudget;
 
 /// What a budget is about.
@@ -55,6 +61,22 @@ const LAST_TRIAL: Duration = Duration::from_secs(480);
 /// By how much it is raised.
 const RAISE: f64 = 1.25;
 
+/// A line is behind when the oldest byte has waited for so long,
+const BEHIND: Duration = Duration::from_millis(120);
+
+/// and no longer when it is less than this.
+const CAUGHT_UP: Duration = Duration::from_millis(40);
+
+/// For how long pictures wait for it at most. It may be somebody else whom it carries.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
+
+/// Share of what a line took that is used after it was behind.
+const LINE_SHARE: f64 = 0.85;
+
+/// How often the pace on a line that can be seen is raised, and by how much.
+const LINE_RAISE_EVERY: Duration = Duration::from_secs(1);
+const LINE_RAISE: f64 = 1.05;
+
 /// Rations the bytes of pictures.
 #[derive(Debug)]
 pub struct Pace {
@@ -71,6 +93,13 @@ pub struct Pace {
     waited: (f64, Option<Instant>),
     raised_at: Option<Instant>,
     trial: Duration,
+    /// What is on its way, where that can be seen.
+    backlog: Option<Backlog>,
+    delay: Duration,
+    /// Since when the line is behind.
+    behind: Option<Instant>,
+    /// Bytes that had arrived when the piece was made larger.
+    grown: u64,
 }
 
 impl Pace {
@@ -87,6 +116,10 @@ impl Pace {
             waited: (0.0, None),
             raised_at: None,
             trial: FIRST_TRIAL,
+            backlog: None,
+            delay: Duration::ZERO,
+            behind: None,
+            grown: 0,
         }
     }
 
@@ -106,17 +139,24 @@ impl Pace {
         }
     }
 
+    /// For how long the oldest byte on its way had been waiting when that was last looked at.
+    #[must_use]
+    pub const fn delay(&self) -> Duration {
+        self.delay
+    }
+
     /// Bytes that pictures may cost now; `None` for any number.
     pub fn allowance(&mut self, now: Instant) -> Option<usize> {
         if self.budget == VideoBudget::Exact {
             return None;
         }
-        if self.resume_at.is_some_and(|at| now < at) {
+        if self.resume_at.is_some_and(|at| now < at) || self.behind.is_some() {
             return Some(0);
         }
         self.raise(now);
         let Some(rate) = self.rate() else {
-            return (self.piece < QUICK_PIECE).then_some(self.piece);
+            let queued = self.backlog.as_ref().map_or(0, Backlog::queued);
+            return (self.piece < QUICK_PIECE).then(|| self.piece.saturating_sub(queued));
         };
         let most = rate * PIECE.as_secs_f64();
         let (accrued, since) = self.accrued;
@@ -145,6 +185,13 @@ impl Pace {
         if self.budget != VideoBudget::Auto {
             return;
         }
+        if let Some(backlog) = &mut self.backlog {
+            backlog.written(bytes, now);
+            // If nothing was under way there, something else made it wait.
+            if backlog.queued() > 0 || took < WAITED {
+                return;
+            }
+        }
         let took_s = took.as_secs_f64().max(1e-6);
         let rate = bytes as f64 / took_s;
         if took < WAITED || rate > QUICK_RATE {
@@ -169,8 +216,59 @@ impl Pace {
         self.accrued = (0.0, Some(now));
     }
 
+    /// Takes note of how the connection stands that the bytes go by; `None` if that can't be
+    /// seen any more.
+    pub fn observe(&mut self, reading: Option<Reading>, now: Instant) {
+        let Some(reading) = reading.filter(|_| self.budget == VideoBudget::Auto) else {
+            (self.backlog, self.behind, self.delay) = (None, None, Duration::ZERO);
+            return;
+        };
+        let backlog = self.backlog.get_or_insert_default();
+        backlog.observe(reading, now);
+        let (arrived, delay) = (backlog.arrived(), backlog.delay(now));
+        let rate = backlog.rate(now);
+        self.delay = delay;
+        if self.learned.is_none() && arrived.saturating_sub(self.grown) >= self.piece as u64 {
+            self.piece = self.piece.saturating_mul(2).min(QUICK_PIECE);
+            self.grown = arrived;
+        }
+        match self.behind {
+            None if delay >= BEHIND => {
+                self.behind = Some(now);
+                let rate = rate.unwrap_or(reading.queued as f64 / delay.as_secs_f64());
+                let known = self.learned.map_or(rate, |known| known.min(rate));
+                self.learned = Some((known * LINE_SHARE).max(SLOWEST));
+                self.accrued = (0.0, Some(now));
+            }
+            Some(since) if delay <= CAUGHT_UP || now >= since + LONGEST_WAIT => {
+                self.behind = None;
+                self.raised_at = Some(now);
+                self.accrued = (0.0, Some(now));
+            }
+            _ => {}
+        }
+    }
+
+    /// Raises the pace on a line that is not behind, if it was used.
+    fn raise_line(&mut self, rate: f64, now: Instant) {
+        let since = *self.raised_at.get_or_insert(now);
+        if now < since + LINE_RAISE_EVERY || self.behind.is_some() {
+            return;
+        }
+        self.raised_at = Some(now);
+        let sent: usize = self.sent.iter().map(|(_, bytes)| bytes).sum();
+        if sent as f64 * 2.0 >= rate {
+            let raised = rate * LINE_RAISE;
+            self.learned = (raised < QUICK_RATE).then_some(raised);
+        }
+    }
+
     /// Raises the pace if nothing has waited for long.
     fn raise(&mut self, now: Instant) {
+        let seen = self.backlog.is_some() && self.waited.1.is_none();
+        if let Some(rate) = self.learned.filter(|_| seen) {
+            return self.raise_line(rate, now);
+        }
         let (Some(rate), Some(raised_at), (took_rate, Some(waited_at))) =
             (self.learned, self.raised_at, self.waited)
         else {
@@ -232,6 +330,78 @@ mod tests {
         let over = (*queue - 12_288.0).max(0.0);
         *queue -= over;
         Duration::from_secs_f64(over / rate)
+    }
+
+    /// A line of so many bytes per second and so long a way, with room for everything.
+    struct Line {
+        rate: f64,
+        way: Duration,
+        queue: f64,
+        under_way: VecDeque<(Instant, f64)>,
+    }
+
+    impl Line {
+        /// Lets time pass; what has left is acknowledged after the way there and back.
+        fn pass(&mut self, time: Duration, now: Instant) {
+            let gone = self.queue.min(self.rate * time.as_secs_f64());
+            self.queue -= gone;
+            self.under_way.push_back((now + self.way, gone));
+            while self.under_way.front().is_some_and(|(at, _)| *at <= now) {
+                self.under_way.pop_front();
+            }
+        }
+
+        fn unacknowledged(&self) -> usize {
+            (self.queue + self.under_way.iter().map(|(_, bytes)| bytes).sum::<f64>()) as usize
+        }
+    }
+
+    /// Pictures of 20 KB for a minute; answers bytes per second and, sorted, for how long a key
+    /// would have waited.
+    fn pictures_over(rate: f64, way: Duration) -> (f64, Vec<Duration>) {
+        let mut pace = Pace::new(VideoBudget::Auto);
+        let mut line = Line { rate, way, queue: 0.0, under_way: VecDeque::new() };
+        let (start, mut total, mut waits) = (Instant::now(), 0, Vec::new());
+        for frame in 1..=1800 {
+            let now = start + FRAME * frame;
+            line.pass(FRAME, now);
+            pace.observe(Some(Reading { queued: line.unacknowledged(), way }), now);
+            let bytes = pace.allowance(now).unwrap_or(usize::MAX).min(20_000);
+            pace.sent(bytes, now);
+            line.queue += bytes as f64;
+            pace.written(bytes, Duration::from_micros(100), now);
+            total += bytes;
+            waits.push(Duration::from_secs_f64(line.queue / rate));
+        }
+        waits.sort();
+        (f64::from(u32::try_from(total).unwrap()) / 59.4, waits)
+    }
+
+    #[test]
+    fn a_line_that_is_seen_is_used_and_never_filled() {
+        for rate in [10_000.0, 50_000.0, 200_000.0] {
+            for way in [0, 30, 200] {
+                let (used, waits) = pictures_over(rate, Duration::from_millis(way));
+                let (often, worst) = (waits[waits.len() * 95 / 100], waits[waits.len() - 1]);
+                println!("{rate} B/s, {way} ms: {used:.0} B/s, 95 % {often:?}, worst {worst:?}");
+                assert!(used > rate * 0.5 && used < rate, "{used} of {rate}");
+                assert!(often < Duration::from_millis(200) && worst < Duration::from_secs(1));
+            }
+        }
+        let (used, _) = pictures_over(5e6, Duration::from_millis(200));
+        assert!(used > 500_000.0, "a quick line carries everything: {used}");
+    }
+
+    #[test]
+    fn a_line_that_is_no_longer_seen_does_not_stop_pictures() {
+        let (mut pace, start) = (Pace::new(VideoBudget::Auto), Instant::now());
+        let stuck = Some(Reading { queued: 4000, way: Duration::ZERO });
+        pace.observe(Some(Reading::default()), start);
+        pace.written(4000, Duration::ZERO, start);
+        pace.observe(stuck, start + SECOND);
+        assert_eq!(pace.allowance(start + SECOND), Some(0));
+        pace.observe(None, start + SECOND * 2);
+        assert!(pace.allowance(start + SECOND * 2).is_none_or(|bytes| bytes > 0));
     }
 
     #[test]

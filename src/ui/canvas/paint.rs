@@ -10,6 +10,7 @@ use ratatui::layout::Rect;
 use ratatui::layout::Size;
 use unicode_width::UnicodeWidthStr;
 
+use super::backlog::Reading;
 use super::budget::VideoBudget;
 use super::difference::Tone;
 use super::difference::UNKNOWN;
@@ -162,6 +163,18 @@ impl Canvas {
     /// Takes note of how long the terminal took for the bytes of a painting.
     pub fn written(&mut self, bytes: usize, took: Duration, now: Instant) {
         self.pace.written(bytes, took, now);
+    }
+
+    /// For how long what was written last waited on its way, as far as that can be seen.
+    #[must_use]
+    pub const fn delay(&self) -> Duration {
+        self.pace.delay()
+    }
+
+    /// Takes note of how the connection stands that the terminal is at the other end of;
+    /// `None` if that can't be seen any more.
+    pub fn observe(&mut self, reading: Option<Reading>, now: Instant) {
+        self.pace.observe(reading, now);
     }
 
     /// Lets `draw` make a screen of `size` and returns the bytes that show it, none if it
