@@ -30,7 +30,7 @@ bench-render: setup ## The renderer against timg, chafa and mpv: CPU and bytes p
 	@.ci/setup render
 	cargo bench --bench render
 
-slow-terminal: setup ## Keys while a video plays on a terminal that takes 50 KiB/s: how long until they are seen
+slow-terminal: setup ## Keys while a video plays on a terminal that takes 50 KiB/s, and by a slow SSH line: how long until they are seen
 	cargo bench --bench slow_terminal
 
 load: setup ## What the bridge carries: logins, calls, events, a room of 100

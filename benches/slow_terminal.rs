@@ -2,7 +2,8 @@
 //! somebody who types: how long until a key is seen, and whether memory stays what it was.
 //!
 //! The interface runs as a child on a real pseudo-terminal, with a backend that brings nothing
-//! but pictures. `make slow-terminal` runs this; the figures are printed and judged by nobody.
+//! but pictures; then the same at the other end of a slow SSH connection, where a write never
+//! waits. `make slow-terminal` runs this; the figures are printed and judged by nobody.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,6 +13,8 @@
 
 #[path = "slow_terminal/client.rs"]
 mod client;
+#[path = "slow_terminal/line.rs"]
+mod line;
 
 use std::fs;
 use std::io::Read;
@@ -64,20 +67,38 @@ fn main() {
     let given = std::env::var("KEYS").ok().and_then(|text| text.parse().ok());
     let keys = given.unwrap_or(if little { 4 } else { 100 });
     println!("a terminal of {COLUMNS}x{ROWS} that takes {} KiB/s, {keys} keys", RATE / 1024);
+    let itself = std::env::current_exe().unwrap();
+    let here = |budget: &str| {
+        let mut command = CommandBuilder::new(&itself);
+        command.args([CLIENT, budget]);
+        command
+    };
     for budget in ["auto", "32KiB/s"] {
-        drill(budget, keys);
+        drill(budget, here(budget), Some(RATE), keys);
     }
     // Without a budget a key waits for whole frames: for comparison, briefly.
     if !little {
-        drill("exact", keys.min(10));
+        drill("exact", here("exact"), Some(RATE), keys.min(10));
+    }
+    let line = match line::Line::new() {
+        Ok(line) => line,
+        Err(why) => {
+            return println!("SKIPPED: no slow SSH line, which needs Linux, root and sshd: {why}");
+        }
+    };
+    println!("the same terminal by an SSH line of {}, {keys} keys", line::RATE);
+    let client = format!("{} {CLIENT} auto", itself.display());
+    drill("auto", line.command(&client), None, keys);
+    if !little {
+        // As if the connection could not be seen.
+        drill("blind", line.command(&format!("env -u SSH_CONNECTION {client}")), None, 5);
     }
 }
 
-fn drill(budget: &str, keys: usize) {
+/// Types into a program on a terminal that takes so many bytes in a second.
+fn drill(name: &str, mut command: CommandBuilder, rate: Option<usize>, keys: usize) {
     let size = PtySize { rows: ROWS, cols: COLUMNS, pixel_width: 0, pixel_height: 0 };
     let pair = native_pty_system().openpty(size).unwrap();
-    let mut command = CommandBuilder::new(std::env::current_exe().unwrap());
-    command.args([CLIENT, budget]);
     command.env("TERM", "xterm-256color");
     let mut child = pair.slave.spawn_command(command).unwrap();
     drop(pair.slave);
@@ -91,7 +112,7 @@ fn drill(budget: &str, keys: usize) {
     let reader = pair.master.try_clone_reader().unwrap();
     let reading = thread::spawn({
         let seen = Arc::clone(&seen);
-        move || read(reader, &seen)
+        move || read(reader, rate, &seen)
     });
     let mut writer = pair.master.take_writer().unwrap();
     let pid = child.process_id().unwrap();
@@ -111,18 +132,21 @@ fn drill(budget: &str, keys: usize) {
     reading.join().unwrap();
     times.sort_unstable();
     let at = |share: usize| times.get((times.len() * share / 100).min(times.len() - 1)).copied();
+    // At the other end of a line, the process here is only its end.
+    let memory = rate.map(|_| format!("; memory {before} KiB, later {after} KiB"));
     println!(
-        "  {budget:>8}: echo p50 {:?} p95 {:?} worst {:?}; {:.1} KiB/s taken, longest silence \
-         {silence} ms; memory {before} KiB, later {after} KiB",
+        "  {name:>8}: echo p50 {:?} p95 {:?} worst {:?}; {:.1} KiB/s taken, longest silence \
+         {silence} ms{}",
         at(50).unwrap_or_default(),
         at(95).unwrap_or_default(),
         at(100).unwrap_or_default(),
         bytes as f64 / 1024.0 / seconds,
+        memory.unwrap_or_default(),
     );
 }
 
 /// Takes what comes, at the rate and not faster.
-fn read(mut reader: Box<dyn Read + Send>, seen: &Seen) {
+fn read(mut reader: Box<dyn Read + Send>, rate: Option<usize>, seen: &Seen) {
     let mut piece = [0; PIECE];
     let mut due = Instant::now();
     let mut last = Instant::now();
@@ -130,9 +154,11 @@ fn read(mut reader: Box<dyn Read + Send>, seen: &Seen) {
         let Ok(length @ 1..) = reader.read(&mut piece) else { return };
         seen.silence_ms.fetch_max(last.elapsed().as_millis() as u64, Ordering::Relaxed);
         last = Instant::now();
-        due = due.max(last) + Duration::from_secs(1) * length as u32 / RATE as u32;
-        // Shown when it has crossed the line, not when it has set out.
-        thread::sleep(due.saturating_duration_since(Instant::now()));
+        if let Some(rate) = rate {
+            due = due.max(last) + Duration::from_secs(1) * length as u32 / rate as u32;
+            // Shown when it has crossed the line, not when it has set out.
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
         seen.parser.lock().unwrap().process(&piece[..length]);
         seen.bytes.fetch_add(length as u64, Ordering::Relaxed);
     }
