@@ -66,7 +66,7 @@ const FRAME: Duration = Duration::from_millis(33);
 const ECHO: Duration = Duration::from_millis(5);
 
 /// Longest time between two frames, however late they arrive.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(300);
 
 /// How long goodbyes may take at the end. The bridge notices a lost client by itself.
 const GOODBYE: Duration = Duration::from_secs(3);

@@ -39,6 +39,7 @@ mod address {
 mod linux {
     use std::io;
     use std::net::IpAddr;
+    use std::ops::Range;
     use std::time::Duration;
 
     use netlink_packet_core::NLM_F_REQUEST;
@@ -62,9 +63,15 @@ mod linux {
     use super::address::Ends;
     use crate::ui::canvas::Reading;
 
-    /// Where the shortest time there and back stands in the kernel's `tcp_info`, in
-    /// microseconds; since Linux 4.9, and all ones while it is not known.
-    const MIN_RTT: std::ops::Range<usize> = 148..152;
+    /// Where the kernel's `tcp_info` has the time there and back in microseconds, the bytes
+    /// that were not sent yet, and the shortest time there and back, all ones while it is not
+    /// known. The last two are there since Linux 4.9.
+    const RTT: Range<usize> = 68..72;
+    const NOT_SENT: Range<usize> = 144..148;
+    const MIN_RTT: Range<usize> = 148..152;
+
+    /// A way that takes so much longer than it could has something waiting on it.
+    const LATE_US: u32 = 50_000;
 
     /// The sending side of a TCP connection that another process of this machine has.
     pub struct Connection {
@@ -106,13 +113,19 @@ mod linux {
             match message.map_err(io::Error::other)?.payload {
                 NetlinkPayload::InnerMessage(SockDiagMessage::InetResponse(response)) => {
                     let info = response.nlas.iter().find_map(|nla| match nla {
-                        Nla::TcpInfo(info) => info.get(MIN_RTT),
+                        Nla::TcpInfo(info) => Some(info.as_slice()),
                         _ => None,
                     });
-                    let info = info.and_then(|bytes| bytes.try_into().ok());
-                    let way_us = info.map(u32::from_ne_bytes).filter(|us| *us != u32::MAX);
-                    let way = Duration::from_micros(way_us.unwrap_or(0).into());
-                    Ok(Reading { queued: response.header.send_queue as usize, way })
+                    let number = |place: Range<usize>| {
+                        let bytes = info?.get(place)?.try_into().ok()?;
+                        Some(u32::from_ne_bytes(bytes))
+                    };
+                    let unknown = || io::Error::from(io::ErrorKind::Unsupported);
+                    let rtt = number(RTT).ok_or_else(unknown)?;
+                    let way = number(MIN_RTT).ok_or_else(unknown)?.min(rtt);
+                    let waits = number(NOT_SENT) > Some(0) || rtt - way >= LATE_US;
+                    let queued = response.header.send_queue as usize;
+                    Ok(Reading { queued, way: Duration::from_micros(way.into()), waits })
                 }
                 NetlinkPayload::Error(error) => Err(error.to_io()),
                 _ => Err(io::ErrorKind::InvalidData.into()),
@@ -208,6 +221,7 @@ mod tests {
             Err(error) => return println!("SKIPPED: this kernel does not tell: {error}"),
         };
         let queued = || connection.read().map(|reading| reading.queued);
+        assert!(!connection.read().unwrap().waits);
         assert_eq!(queued(), Some(0));
         ours.set_nonblocking(true).unwrap();
         let mut written = 0;
@@ -216,6 +230,7 @@ mod tests {
         }
         let waiting = queued().unwrap();
         assert!(waiting > 0 && waiting <= written, "{waiting} of {written}");
+        assert!(connection.read().unwrap().waits);
         drop(ours);
         theirs.read_to_end(&mut Vec::new()).unwrap();
         drop(theirs);

@@ -112,11 +112,11 @@ async fn people(session: &Session, room: &StreamRoom) -> Option<Vec<UserId>> {
 
 pub(super) fn describe(event: &str, room: &StreamRoom, people: Option<&[UserId]>) -> Value {
     let texts = |users: &[UserId]| users.iter().map(|user| user.0.clone()).collect::<Vec<_>>();
-    let avatars = meta::avatars(&room.private_meta).into_keys();
+    let avatars: Vec<_> = meta::avatars(&room.private_meta).into_keys().collect();
     json!({"event": event, "id": room.stream_room_id.as_str(), "name": room_meta::name(room),
         "users": texts(&room.users), "managers": texts(&room.managers), "version": room.version,
-        "avatars": avatars.map(|user| user.0).collect::<Vec<_>>(), "closed": room.closed, "created": room.create_date.0, "verified": room.status_code == 0,
-        "in_call": people.map(texts)})
+        "closed": room.closed, "created": room.create_date.0, "verified": room.status_code == 0,
+        "in_call": people.map(texts), "avatars": texts(&avatars)})
 }
 
 fn in_words(room: &StreamRoom, people: &[UserId]) -> String {

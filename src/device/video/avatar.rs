@@ -22,9 +22,10 @@ const WANTED: &str = "a simpler picture";
 /// [`DeviceError`] if the file can't be read, is no picture, or can't be made so small.
 pub fn load(path: &Path, max_bytes: usize) -> Result<Vec<u8>, DeviceError> {
     let unusable = |reason| VideoError::Content { path: path.to_owned(), reason, wanted: WANTED };
+    let [largest, ..] = SIDES;
+    let picture = still::load(path, largest, largest)?;
     for side in SIDES {
-        let picture = still::load(path, side, side)?;
-        let small = webp::encode(&picture, max_bytes);
+        let small = picture.fitted(side, side).and_then(|small| webp::encode(&small, max_bytes));
         if let Some(file) = small.map_err(|error| unusable(error.to_string()))? {
             return Ok(file);
         }
@@ -50,7 +51,7 @@ mod tests {
     fn any_picture_becomes_a_small_one() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("face.png");
-        // Noise is what JPEG can do least about.
+        // Noise is what a codec can do least about.
         let mut picture = Picture::new(640, 480).unwrap();
         let mut seed = 1_u32;
         let (y, u, v) = picture.planes_mut();

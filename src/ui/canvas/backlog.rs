@@ -12,6 +12,9 @@ const READINGS: usize = 64;
 /// A line is measured over at least this time.
 const LEAST_SPAN: Duration = Duration::from_millis(50);
 
+/// After so long without a look, what was written before says nothing any more.
+const FORGOTTEN: Duration = Duration::from_millis(1500);
+
 /// How a connection stands at a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reading {
@@ -19,6 +22,9 @@ pub struct Reading {
     pub queued: usize,
     /// What the way there and back takes when nothing waits.
     pub way: Duration,
+    /// Something waits: here, or on the way, which takes longer than it could. Bytes may also
+    /// be under way because others share the connection.
+    pub waits: bool,
 }
 
 /// Bytes that were written and bytes that have arrived.
@@ -49,6 +55,9 @@ impl Backlog {
     /// Takes note of how the connection stands.
     pub fn observe(&mut self, reading: Reading, now: Instant) {
         self.last = reading;
+        if self.arrived.back().is_some_and(|(at, _)| *at + FORGOTTEN < now) {
+            self.written.clear();
+        }
         let arrived = self.total.saturating_sub(reading.queued as u64);
         if self.arrived.len() >= READINGS {
             self.arrived.pop_front();
@@ -74,7 +83,8 @@ impl Backlog {
     /// For how long the oldest byte on its way has been waiting, apart from what the way takes.
     #[must_use]
     pub fn delay(&self, now: Instant) -> Duration {
-        self.age(now).unwrap_or_default().saturating_sub(self.last.way)
+        let age = self.age(now).filter(|_| self.last.waits);
+        age.unwrap_or_default().saturating_sub(self.last.way)
     }
 
     /// Bytes per second that the line takes, measured while the oldest byte waited: for all
@@ -102,7 +112,8 @@ mod tests {
     fn delay_and_rate_of_a_line_that_is_behind() {
         let (mut backlog, start) = (Backlog::default(), Instant::now());
         let at = |ms: u64| start + Duration::from_millis(ms);
-        let reading = |queued| Reading { queued, way: Duration::from_millis(20) };
+        let reading =
+            |queued| Reading { queued, way: Duration::from_millis(20), waits: queued > 0 };
         backlog.written(1000, at(0));
         backlog.observe(reading(1000), at(10));
         assert_eq!((backlog.delay(at(10)), backlog.rate(at(10))), (Duration::ZERO, None));
@@ -119,6 +130,12 @@ mod tests {
         assert_eq!(backlog.delay(now), Duration::from_millis(310));
         let rate = backlog.rate(now).unwrap();
         assert!((rate - 10_000.0).abs() < 500.0, "{rate}");
+        let shared = Reading { waits: false, ..reading(10_000) };
+        backlog.observe(shared, now);
+        assert_eq!(backlog.delay(now), Duration::ZERO, "somebody else's bytes are under way");
+        let later = now + Duration::from_secs(60);
+        backlog.observe(reading(50), later);
+        assert_eq!(backlog.delay(later), Duration::ZERO, "ours of long ago have arrived");
     }
 
     #[test]
@@ -126,7 +143,8 @@ mod tests {
         let (mut backlog, now) = (Backlog::default(), Instant::now());
         for number in 0..1000 {
             backlog.written(number, now);
-            backlog.observe(Reading { queued: usize::MAX - number, way: Duration::ZERO }, now);
+            let queued = usize::MAX - number;
+            backlog.observe(Reading { queued, way: Duration::ZERO, waits: true }, now);
         }
         assert!(backlog.written.len() <= READINGS && backlog.arrived.len() <= READINGS);
         assert_eq!((backlog.arrived(), backlog.delay(now)), (0, Duration::ZERO));

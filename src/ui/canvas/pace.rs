@@ -365,7 +365,8 @@ mod tests {
         for frame in 1..=1800 {
             let now = start + FRAME * frame;
             line.pass(FRAME, now);
-            pace.observe(Some(Reading { queued: line.unacknowledged(), way }), now);
+            let (queued, late) = (line.unacknowledged(), line.queue > rate * 0.05);
+            pace.observe(Some(Reading { queued, way, waits: late }), now);
             let bytes = pace.allowance(now).unwrap_or(usize::MAX).min(20_000);
             pace.sent(bytes, now);
             line.queue += bytes as f64;
@@ -395,7 +396,7 @@ mod tests {
     #[test]
     fn a_line_that_is_no_longer_seen_does_not_stop_pictures() {
         let (mut pace, start) = (Pace::new(VideoBudget::Auto), Instant::now());
-        let stuck = Some(Reading { queued: 4000, way: Duration::ZERO });
+        let stuck = Some(Reading { queued: 4000, way: Duration::ZERO, waits: true });
         pace.observe(Some(Reading::default()), start);
         pace.written(4000, Duration::ZERO, start);
         pace.observe(stuck, start + SECOND);
