@@ -51,7 +51,7 @@ impl Line {
         let bucket = ["qdisc", "add", "dev", &there, "root", "tbf", "rate", RATE_KBIT];
         let bucket = [&["-n", &name], &bucket[..], &["burst", "3000", "latency", "1s"]].concat();
         run("tc", &bucket)?;
-        line.server = Some(line.serve()?);
+        line.serve()?;
         let mut ssh = Command::new("ssh");
         let tried = ssh.args(line.arguments()).args([THERE, "true"]).output();
         match tried {
@@ -80,7 +80,7 @@ impl Line {
         self.directory.path().join(name).display().to_string()
     }
 
-    fn serve(&self) -> Result<Child, String> {
+    fn serve(&mut self) -> Result<(), String> {
         for key in ["host", "id"] {
             run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &self.file(key)])?;
         }
@@ -100,11 +100,11 @@ impl Line {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name]).arg(server);
         command.args(["-D", "-f", &self.file("config")]).stderr(Stdio::null());
-        let child = command.spawn().map_err(|error| error.to_string())?;
+        self.server = Some(command.spawn().map_err(|error| error.to_string())?);
         let address = format!("{THERE}:2222");
         for _ in 0..100 {
             if TcpStream::connect(&address).is_ok() {
-                return Ok(child);
+                return Ok(());
             }
             thread::sleep(Duration::from_millis(50));
         }
